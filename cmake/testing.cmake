@@ -1,0 +1,21 @@
+# tunesmith_test(NAME SOURCES a_test.cpp… LIBS target… [LABEL unit|integration|parity] [TIMEOUT seconds])
+# One GoogleTest executable is one suite; tools/run_tests.py prints its time and counts its cases.
+include_guard(GLOBAL)
+enable_testing()
+find_package(GTest REQUIRED)
+
+function(tunesmith_test NAME)
+  cmake_parse_arguments(T "" "LABEL;TIMEOUT" "SOURCES;LIBS;ENV" ${ARGN})
+  if(NOT T_LABEL)
+    set(T_LABEL unit)
+  endif()
+  if(NOT T_TIMEOUT)
+    set(T_TIMEOUT 120)
+  endif()
+  add_executable(${NAME} ${T_SOURCES})
+  target_link_libraries(${NAME} PRIVATE ${T_LIBS} tunesmith_warnings GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${NAME} PRIVATE TUNESMITH_TEST_DIR="${CMAKE_CURRENT_SOURCE_DIR}"
+    TUNESMITH_BIN_DIR="${CMAKE_BINARY_DIR}/bin")
+  add_test(NAME ${NAME} COMMAND ${NAME})
+  set_tests_properties(${NAME} PROPERTIES LABELS ${T_LABEL} TIMEOUT ${T_TIMEOUT} ENVIRONMENT "${T_ENV}")
+endfunction()
