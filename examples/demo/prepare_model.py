@@ -187,7 +187,7 @@ def tokenizer_config(field, tokenizer):
         "chat_template": field("tokenizer.chat_template"),
         "clean_up_tokenization_spaces": False,
         "model_max_length": field("llama.context_length"),
-        "tokenizer_class": "GPT2Tokenizer",
+        "tokenizer_class": "PreTrainedTokenizerFast",  # transformers 5 would give a GPT2Tokenizer its own pre-tokenizer
         **special_tokens(field),
     }
 
