@@ -8,6 +8,17 @@ export TUNESMITH_CACHE="${TUNESMITH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tunes
 # A folder's name ends in a hash of what defines its content, so a changed pin makes a new folder.
 tunesmith_key() { sha256sum "$@" | sha256sum | cut -c1-12; }
 
+# A cargo that runs and is new enough: the one on the PATH, else Debian's cargo-web. A rustup shim without a toolchain
+# (HOME is another than the installer's) is first on the PATH and does not run.
+tunesmith_cargo() {
+  local candidate version
+  for candidate in cargo /usr/bin/cargo; do
+    version=$("$candidate" --version 2>/dev/null | awk '{print $2}') || continue
+    if printf '1.85.0\n%s\n' "${version:-0}" | sort -V -C; then command -v "$candidate"; return 0; fi
+  done
+  return 1
+}
+
 TUNESMITH_VENV="$TUNESMITH_CACHE/venv-$(tunesmith_key "$TUNESMITH_ROOT/tools/requirements.txt")"
 TUNESMITH_PEERS_VENV="$TUNESMITH_CACHE/peers-$(tunesmith_key "$TUNESMITH_ROOT/tools/requirements-peers.txt")"
 export TUNESMITH_VENV TUNESMITH_PEERS_VENV

@@ -17,11 +17,7 @@ missing_packages() {
 }
 
 # Debian's own cargo (0.66) is too old for the tokenizers crate; its cargo-web package is not.
-rust_packages() {
-  local version
-  version=$(cargo --version 2>/dev/null | awk '{print $2}') || true
-  if ! printf '1.85.0\n%s\n' "${version:-0}" | sort -V -C; then echo cargo-web rustc-web; fi
-}
+rust_packages() { tunesmith_cargo >/dev/null || echo cargo-web rustc-web; }
 
 install_packages() {
   local missing
@@ -48,13 +44,12 @@ make_venv() {
 }
 
 fetch_crates() {
-  [ -f gpu/text/Cargo.lock ] || return 0
-  local stamp
-  stamp="$TUNESMITH_CACHE/crates-$(tunesmith_key gpu/text/Cargo.lock)"
-  [ -e "$stamp" ] && return
+  local cargo
+  cargo=$(tunesmith_cargo)
+  export RUSTC="${cargo%/*}/rustc"
+  (cd gpu/text && "$cargo" fetch -q --locked --offline 2>/dev/null) && return
   say "fetching the Rust crates of gpu/text"
-  (cd gpu/text && cargo fetch -q --locked)
-  touch "$stamp"
+  (cd gpu/text && "$cargo" fetch -q --locked)
 }
 
 install_packages
