@@ -1,0 +1,55 @@
+// The admission rules: one set for both API versions, for creates and updates, for webhook, planner
+// and `tunesmith apply`.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/result.h"
+#include "tunesmith/events/v1/plan.pb.h"
+#include "workspace/presets.h"
+
+namespace tunesmith::workspace {
+
+enum class NodeSource {
+  kProvisioned,  // instanceType is required and must be known
+  kOwn,          // instanceType is ignored with a warning
+  kLocal,        // this machine; instanceType is ignored with a warning
+};
+
+struct ValidationOptions {
+  NodeSource nodes = NodeSource::kLocal;
+  std::set<std::string> allowed_data_hosts;  // "host" or "host:port" that the URL guard lets
+                                             // through (`allowedDataHosts`)
+  bool replace_retired_instances = true;     // else a retired instanceType is refused
+  const PresetCatalogue* presets = nullptr;  // null = built_in_presets()
+};
+
+struct Admission {
+  std::vector<std::string> violations;  // each one sentence: expected, found, where, what to do
+  std::vector<std::string> warnings;    // admitted, but worth saying
+
+  bool admitted() const { return violations.empty(); }
+  std::string text() const;  // all violations in one text, joined by "; "
+};
+
+// A new object. Never throws on any JSON value.
+Admission validate_workspace(const nlohmann::json& object, const ValidationOptions& options);
+
+// A change of an object: all rules of a new one, plus what may not change. An object that is being
+// deleted is always admitted.
+Admission validate_update(const nlohmann::json& before, const nlohmann::json& after,
+                          const ValidationOptions& options);
+
+// A ConfigMap that carries a training configuration (without the key `training_config.yaml` it is
+// nobody's business and admitted).
+Admission validate_config_map(const nlohmann::json& object);
+
+// The text under `training_config.yaml`; Permanent `TrainingConfigMissing` when the ConfigMap has
+// none.
+Result<std::string> training_config_of(const nlohmann::json& config_map);
+
+}  // namespace tunesmith::workspace
