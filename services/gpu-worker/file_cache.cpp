@@ -1,0 +1,201 @@
+#include "file_cache.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "runtime/sha256.h"
+
+namespace tunesmith::gpu_worker {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Held while a file is fetched; the kernel lets go of it when the process dies.
+class FileLock {
+ public:
+  explicit FileLock(const fs::path& path)
+      : fd_(open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600)) {
+    if (fd_ >= 0) flock(fd_, LOCK_EX);
+  }
+  ~FileLock() {
+    if (fd_ >= 0) close(fd_);
+  }
+  FileLock(const FileLock&) = delete;
+  FileLock& operator=(const FileLock&) = delete;
+
+ private:
+  int fd_;
+};
+
+// The part file, opened for appending; a server that answers with the whole file starts it anew.
+class PartFile {
+ public:
+  explicit PartFile(const fs::path& path)
+      : fd_(open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600)) {
+    size_ = fd_ < 0 ? 0 : static_cast<std::uint64_t>(lseek(fd_, 0, SEEK_END));
+  }
+  ~PartFile() {
+    if (fd_ >= 0) close(fd_);
+  }
+  PartFile(const PartFile&) = delete;
+  PartFile& operator=(const PartFile&) = delete;
+
+  bool ok() const { return fd_ >= 0; }
+  std::uint64_t size() const { return size_; }
+  bool restart() {
+    size_ = 0;
+    return ftruncate(fd_, 0) == 0 && lseek(fd_, 0, SEEK_SET) == 0;
+  }
+  bool append(std::string_view piece) {
+    while (!piece.empty()) {
+      const ssize_t written = write(fd_, piece.data(), piece.size());
+      if (written < 0) return false;
+      size_ += static_cast<std::uint64_t>(written);
+      piece.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return true;
+  }
+  bool sync() const { return fsync(fd_) == 0; }
+
+ private:
+  int fd_;
+  std::uint64_t size_ = 0;
+};
+
+std::string cache_key(const events::v1::RemoteFile& file) {
+  return file.sha256().empty() ? sha256_hex(file.url() + "\n" + file.etag()) : file.sha256();
+}
+
+Result<void> judge_status(const HttpResponse& answer, const std::string& shown_url) {
+  const int status = answer.status;
+  if (status / 100 == 2) return {};
+  if (status == 404 || status == 410) {
+    return permanent("DataNotFound",
+                     fmt::format("expected a file at {}, the host answers {}: check "
+                                 "the address",
+                                 shown_url, status));
+  }
+  if (status == 401 || status == 403) {
+    return permanent("AccessDenied", fmt::format("{} may not be read without (other) credentials: "
+                                                 "the host answers {}",
+                                                 shown_url, status));
+  }
+  return transient("DownloadFailed", fmt::format("{} answers {}", shown_url, status));
+}
+
+Result<void> verify(const fs::path& part, const events::v1::RemoteFile& file,
+                    const std::string& shown_url) {
+  std::error_code error;
+  const auto size_bytes = fs::file_size(part, error);
+  if (file.size_bytes() != 0 && size_bytes != file.size_bytes()) {
+    return permanent("SizeMismatch",
+                     fmt::format("{} was planned with {} bytes and has {}: it was changed since; "
+                                 "apply the Workspace again",
+                                 shown_url, file.size_bytes(), size_bytes));
+  }
+  if (file.sha256().empty()) return {};
+  auto found = sha256_of_file(part);
+  if (!found) return tl::unexpected(found.error());
+  if (*found != file.sha256()) {
+    return permanent("ChecksumMismatch",
+                     fmt::format("{} should have sha256 {} and has {}: the host "
+                                 "serves something else",
+                                 shown_url, file.sha256(), *found));
+  }
+  return {};
+}
+
+}  // namespace
+
+FileCache::FileCache(fs::path folder, const HttpClient& http, const Clock& clock, const Log& log,
+                     FetchLimits limits)
+    : folder_(std::move(folder)), http_(http), clock_(clock), log_(log), limits_(limits) {}
+
+Result<fs::path> FileCache::fetch(const events::v1::RemoteFile& file,
+                                  const std::function<void(std::uint64_t)>& on_bytes,
+                                  std::stop_token stop) const {
+  std::error_code error;
+  fs::create_directories(folder_, error);
+  const fs::path complete = folder_ / cache_key(file);
+  const fs::path part = complete.string() + ".part";
+  const FileLock lock(complete.string() + ".lock");
+  if (fs::exists(complete)) {
+    on_bytes(fs::file_size(complete, error));
+    return complete;
+  }
+  const std::string shown_url = redact_url(file.url());
+  const auto deadline = clock_.steady_now() + limits_.deadline;
+  Backoff backoff(limits_.backoff, std::hash<std::string>{}(file.url()));
+  while (true) {
+    auto fetched = fetch_part(file, part, on_bytes, stop);
+    if (fetched) break;
+    const Failure& failure = fetched.error();
+    if (failure.failure_class != FailureClass::kTransient || stop.stop_requested() ||
+        clock_.steady_now() >= deadline) {
+      return tl::unexpected(failure);
+    }
+    log_.warning("download interrupted, going on",
+                 {{"url", shown_url}, {"reason", failure.reason}, {"detail", failure.message}});
+    if (!wait_for(backoff.next(), stop)) return transient("Stopped", "the download was stopped");
+  }
+  if (auto verified = verify(part, file, shown_url); !verified) {
+    fs::remove(part, error);
+    return tl::unexpected(verified.error());
+  }
+  fs::rename(part, complete, error);
+  if (error) return transient("DiskFull", "could not store " + complete.string());
+  return complete;
+}
+
+Result<void> FileCache::fetch_part(const events::v1::RemoteFile& file, const fs::path& part,
+                                   const std::function<void(std::uint64_t)>& on_bytes,
+                                   std::stop_token stop) const {
+  PartFile out(part);
+  if (!out.ok()) return transient("DiskFull", "could not write " + part.string());
+  const std::uint64_t offset = out.size();
+  bool begun = false;
+  bool written = true;
+  HttpRequest request;
+  request.url = file.url();
+  request.stop = stop;
+  if (offset > 0) {
+    request.headers.emplace("Range", fmt::format("bytes={}-", offset));
+    if (!file.etag().empty()) request.headers.emplace("If-Range", file.etag());
+  }
+  request.on_body = [&](const HttpResponse& head, std::string_view piece) {
+    if (!begun) {
+      begun = true;
+      const bool resumed =
+          head.status == 206 &&
+          head.header("Content-Range").starts_with(fmt::format("bytes {}-", offset));
+      if (!resumed) written = out.restart();
+    }
+    written = written && out.append(piece);
+    if (written) on_bytes(out.size());
+    return written;
+  };
+  auto answer = http_.send(request);
+  if (!written) return transient("DiskFull", "could not write " + part.string());
+  if (!answer) return tl::unexpected(answer.error());
+  const std::string shown_url = redact_url(file.url());
+  if (answer->status == 416) {  // our part is no beginning of this file: from the start
+    if (!out.restart()) return transient("DiskFull", "could not write " + part.string());
+    return transient("DownloadFailed",
+                     shown_url + " refused to go on at byte " + std::to_string(offset));
+  }
+  if (auto judged = judge_status(*answer, shown_url); !judged) return judged;
+  const std::string etag = answer->header("ETag");
+  if (!file.etag().empty() && !etag.empty() && etag != file.etag()) {
+    return permanent("SourceChanged",
+                     fmt::format("{} was planned with entity tag {} and now has {}: it was changed "
+                                 "since; apply the Workspace again",
+                                 shown_url, file.etag(), etag));
+  }
+  if (!out.sync()) return transient("DiskFull", "could not write " + part.string());
+  return {};
+}
+
+}  // namespace tunesmith::gpu_worker

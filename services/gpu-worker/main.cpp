@@ -1,0 +1,54 @@
+// gpu-worker: trains what NodesReady asks for, on this machine.
+#include "bus/connection.h"
+#include "bus/topology.h"
+#include "handlers.h"
+#include "runtime/service.h"
+
+namespace tunesmith::gpu_worker {
+namespace {
+
+Result<void> serve(ServiceContext& context) {
+  const auto options = WorkerOptions::from_config(context.config);
+  const auto http_options = HttpClientOptions::from_config(context.config);
+  const auto bus_options = bus::ConnectionOptions::from_config(context.config, context.name);
+  if (auto valid = context.config.finish(); !valid) return valid;
+
+  auto connection = bus::Connection::open(bus_options, context.log, context.shutdown.token());
+  if (!connection) return tl::unexpected(connection.error());
+  auto current = (*connection)->key_value(bus::bucket::kCurrent);
+  auto leases = (*connection)->key_value(bus::bucket::kLeases);
+  auto results = (*connection)->key_value(bus::bucket::kResults);
+  for (const auto* bucket : {&current, &leases, &results}) {
+    if (!*bucket) return tl::unexpected(bucket->error());
+  }
+  const SystemClock clock;
+  const HttpClient http(http_options);
+  const FileCache files(options.cache_dir, http, clock, context.log, options.fetch_limits);
+  Metrics metrics(*context.registry);
+  const WorkerParts parts{**connection, **current, **leases, **results, (*connection)->objects(),
+                          files,        clock,     metrics,  options};
+  Handlers handlers(parts, context.log);
+  auto consumer = (*connection)
+                      ->consume({.service = context.name, .token = "nodes-ready"},
+                                [&](const bus::IncomingEvent& event, std::stop_token stop) {
+                                  return handlers.on_nodes_ready(event, stop);
+                                });
+  if (!consumer) return tl::unexpected(consumer.error());
+
+  const HealthCheck connected = [&]() -> std::optional<std::string> {
+    if ((*connection)->connected()) return std::nullopt;
+    return "not connected to NATS";
+  };
+  auto admin = serve_admin(
+      context, [] { return std::optional<std::string>(); }, connected);
+  if (!admin) return tl::unexpected(admin.error());
+  context.shutdown.wait();
+  return {};
+}
+
+}  // namespace
+}  // namespace tunesmith::gpu_worker
+
+int main(int argc, char** argv) {
+  return tunesmith::run_service("gpu-worker", argc, argv, tunesmith::gpu_worker::serve);
+}

@@ -1,0 +1,33 @@
+#include "worker_options.h"
+
+#include <unistd.h>
+
+#include <array>
+
+namespace tunesmith::gpu_worker {
+namespace {
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
+}
+
+}  // namespace
+
+WorkerOptions WorkerOptions::from_config(ConfigReader& config) {
+  WorkerOptions options;
+  options.node = config.text("node", host_name());
+  options.engine = config.required_text("engine");
+  options.cache_dir = config.required_text("cache_dir");
+  options.work_dir = config.required_text("work_dir");
+  options.threads = static_cast<int>(config.integer("threads", 0, 0, 4096));
+  options.checkpoint_interval = config.duration("checkpoint_interval", options.checkpoint_interval);
+  options.engine_silence = config.duration("engine_silence", options.engine_silence);
+  options.attempts_without_checkpoint = static_cast<int>(
+      config.integer("attempts_without_checkpoint", options.attempts_without_checkpoint, 1, 100));
+  options.fetch_limits.deadline =
+      config.duration("download_deadline", options.fetch_limits.deadline);
+  return options;
+}
+
+}  // namespace tunesmith::gpu_worker

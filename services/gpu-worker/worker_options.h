@@ -1,0 +1,33 @@
+// What an operator can set of a gpu-worker.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <string>
+
+#include "bus/lease.h"
+#include "file_cache.h"
+#include "runtime/config.h"
+
+namespace tunesmith::gpu_worker {
+
+struct WorkerOptions {
+  std::string node;                 // this machine's name in events
+  std::filesystem::path engine;     // tunesmith-engine
+  std::filesystem::path cache_dir;  // models and data, shared by all runs
+  std::filesystem::path work_dir;   // one folder per run, removed at its end
+  int threads = 0;                  // for the engine; 0 = all cores
+  std::chrono::milliseconds checkpoint_interval{std::chrono::minutes(5)};
+  std::chrono::milliseconds engine_silence{std::chrono::minutes(5)};
+  std::chrono::milliseconds progress_interval{2'000};
+  int attempts_without_checkpoint = 3;
+  std::uint64_t bucket_quota_bytes = 4ull << 30;
+  bus::LeaseTimes lease_times;
+  FetchLimits fetch_limits;
+
+  // Keys node, engine, cache_dir, work_dir, threads, checkpoint_interval, engine_silence,
+  // attempts_without_checkpoint, download_deadline.
+  static WorkerOptions from_config(ConfigReader& config);
+};
+
+}  // namespace tunesmith::gpu_worker
