@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""The end of the demo: what came out, how much better it is, where the time went.
+
+usage: report.py digest WORKSPACE_JSON                      the digest of the pushed image
+       report.py layers MANIFEST_JSON                       file names of an image's layers in skopeo's dir: layout
+       report.py print WORKSPACE_JSON SCORE_JSON STAGES     the report; exits with 1 below 90 % exact matches
+"""
+
+import datetime
+import json
+import pathlib
+import sys
+
+WANTED_ACCURACY = 0.9
+
+# What the time until a condition turned True was spent on, in the order of the pipeline.
+STAGES = {
+    "PlanAccepted": "planning",
+    "NodesReady": "finding a worker",
+    "JobStarted": "starting it",
+    "AdapterStored": "fetching, training, storing",
+    "ImagePushed": "packing and pushing",
+}
+
+
+def load(path):
+    return json.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+
+
+def seconds(text):
+    return datetime.datetime.fromisoformat(text).timestamp()
+
+
+def workspace_stages(workspace):
+    """[(what, seconds)] from the times at which the conditions turned True."""
+    conditions = {c["type"]: c for c in workspace["status"]["conditions"] if c["status"] == "True"}
+    last = seconds(workspace["metadata"]["creationTimestamp"])
+    result = []
+    for condition, what in STAGES.items():
+        if condition in conditions:
+            now = seconds(conditions[condition]["lastTransitionTime"])
+            result.append((what, max(0.0, now - last)))
+            last = max(last, now)
+    return result
+
+
+def script_stages(text):
+    """[(name, seconds)] from lines "start<TAB>name"; the last line only ends the one before."""
+    rows = [line.split("\t") for line in text.splitlines()]
+    return [(name, float(end) - float(start)) for (start, name), (end, _) in zip(rows, rows[1:])]
+
+
+def image_of(workspace):
+    output = workspace["status"]["output"]
+    return f"{output['image']}@{output['digest']}"
+
+
+def accuracy_text(score):
+    return f"{score['correct']} of {score['total']} ({score['accuracy']:.0%})"
+
+
+def report(workspace, score, stages):
+    tuning, example = workspace["status"]["tuning"], score["example"]
+    lines = [
+        "",
+        f"  image       {image_of(workspace)}",
+        f"  eval loss   {tuning['evalLossBefore']:.3f} before, {tuning['evalLossAfter']:.3f} after",
+        f"  understood  {accuracy_text(score['before'])} held-out commands before, {accuracy_text(score['after'])} after",
+        "",
+        f"  user        {example['prompt']}",
+        f"  before      {example['before']!r}",
+        f"  after       {example['after']}",
+        "",
+    ]
+    for name, duration in stages:
+        lines.append(f"  {duration:6.1f} s  {name}")
+        if name == "Workspace":
+            lines += [f"           {part:5.0f} s  {what}" for what, part in workspace_stages(workspace)]
+    lines += [f"  {sum(duration for _, duration in stages):6.1f} s  in all", ""]
+    return "\n".join(lines)
+
+
+def main(command, *paths):
+    if command == "digest":
+        print(load(paths[0])["status"]["output"]["digest"])
+    elif command == "layers":
+        print("\n".join(layer["digest"].removeprefix("sha256:") for layer in load(paths[0])["layers"]))
+    elif command == "print":
+        workspace, score = load(paths[0]), load(paths[1])
+        print(report(workspace, score, script_stages(pathlib.Path(paths[2]).read_text(encoding="utf-8"))))
+        if score["after"]["accuracy"] < WANTED_ACCURACY:
+            sys.exit(f"demo: expected at least {WANTED_ACCURACY:.0%} of the held-out commands right")
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
