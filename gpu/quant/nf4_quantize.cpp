@@ -10,13 +10,15 @@
 namespace tunesmith::engine {
 namespace {
 
-// Half-way points between neighbours of the codebook. A value's code is how many of them lie
-// strictly below it, so a tie goes to the smaller code.
+// Half-way points between neighbours of the codebook, in fp32. (bitsandbytes' CUDA source writes
+// them as decimals that lie a hair off, some on the border between two floats; every digit counts
+// here.) A value's code is how many of them lie strictly below it, so a tie goes to the smaller
+// code.
 constexpr float kThresholds[15] = {
-    -0.8480964004993439F,  -0.6106329262256622F,  -0.4599952697753906F,   -0.33967943489551544F,
-    -0.23460740596055984F, -0.13791173323988914F, -0.045525018125772476F, 0.03979014977812767F,
-    0.1202552504837513F,   0.2035212516784668F,   0.2920137718319893F,    0.3893125355243683F,
-    0.5016634166240692F,   0.6427869200706482F,   0.8614784181118011F};
+    -0.8480963706970215F,  -0.6106328964233398F,  -0.4599952697753906F,   -0.33967941999435425F,
+    -0.23460739850997925F, -0.13791173696517944F, -0.045525018125772476F, 0.03979014977812767F,
+    0.120255246758461F,    0.2035212516784668F,   0.2920137643814087F,    0.3893125355243683F,
+    0.5016634464263916F,   0.6427869200706482F,   0.8614784479141235F};
 
 // bitsandbytes clamps the scale of an (almost) all-zero block so that its reciprocal exists.
 constexpr float kTinyScale = 1e-38F;

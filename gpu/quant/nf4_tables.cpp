@@ -17,8 +17,8 @@ void add_decade(int exponent, std::vector<float>& values) {
   const float step = (1.0F - start) / static_cast<float>(steps);
   const auto boundary = [&](int i) {
     const bool lower_half = i < (steps + 1) / 2;
-    return lower_half ? start + step * static_cast<float>(i)
-                      : 1.0F - step * static_cast<float>(steps - i);
+    return lower_half ? std::fma(step, static_cast<float>(i), start)
+                      : std::fma(-step, static_cast<float>(steps - i), 1.0F);
   };
   const auto decade = static_cast<float>(std::pow(10.0, exponent - 6));
   for (int i = 0; i < steps; ++i) {
