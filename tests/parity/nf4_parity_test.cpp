@@ -94,7 +94,8 @@ TEST_P(Nf4Parity, QuantizesTheScalesToTheSameBytes) {
     EXPECT_EQ(bits(ours.nested_absmax), bits(peer.nested_absmax));
     return;
   }
-  EXPECT_NEAR(ours.nested_offset, peer.nested_offset, std::fabs(peer.nested_offset) * 0x1p-22F);
+  const float two_units = std::fabs(peer.nested_offset) * 0x1p-22F;
+  EXPECT_NEAR(ours.nested_offset, peer.nested_offset, two_units);
   std::size_t different = 0;
   for (std::size_t i = 0; i < ours.absmax_codes.size(); ++i) {
     if (ours.absmax_codes[i] != peer.absmax_codes[i]) ++different;
