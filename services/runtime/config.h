@@ -1,4 +1,5 @@
-// One YAML file per service, every key overridable by an environment variable; unknown keys are refused.
+// One YAML file per service, every key overridable by an environment variable; unknown keys are
+// refused.
 #pragma once
 
 #include <chrono>
@@ -16,14 +17,17 @@
 
 namespace tunesmith {
 
-// Reads typed settings from one flat YAML mapping (values: scalars, lists of scalars, maps of scalars). The key `nats_url` is overridden
-// by the variable `TUNESMITH_NATS_URL` (lists and maps: as YAML flow text). Getters never fail: problems (wrong type, out of range,
-// missing required value) are collected, with unknown keys, and told together by finish(), each naming key, expected, found.
+// Reads typed settings from one flat YAML mapping (values: scalars, lists of scalars, maps of
+// scalars). The key `nats_url` is overridden by the variable `TUNESMITH_NATS_URL` (lists and maps:
+// as YAML flow text). Getters never fail: problems (wrong type, out of range, missing required
+// value) are collected, with unknown keys, and told together by finish(), each naming key,
+// expected, found.
 class ConfigReader {
  public:
   using Environment = std::function<std::optional<std::string>(const std::string& name)>;
 
-  // An empty path = no file, only environment and defaults. Fails when the file cannot be read or is no mapping.
+  // An empty path = no file, only environment and defaults. Fails when the file cannot be read or
+  // is no mapping.
   static Result<ConfigReader> open(const std::filesystem::path& file, Environment environment);
   static Environment process_environment();
 
@@ -41,6 +45,8 @@ class ConfigReader {
   std::chrono::milliseconds duration(const std::string& key, std::chrono::milliseconds fallback);
   std::vector<std::string> texts(const std::string& key, std::vector<std::string> fallback);
   std::map<std::string, std::string> text_map(const std::string& key);
+  // A variable under its own name, for the few that are everybody's (HTTPS_PROXY). Not a key.
+  std::optional<std::string> variable(const std::string& name) const;
 
   // Permanent `ConfigInvalid` naming every problem found, else success.
   Result<void> finish() const;

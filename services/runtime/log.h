@@ -1,4 +1,5 @@
-// JSON lines on standard error: one line per thing that happened, with its context, without secrets.
+// JSON lines on standard error: one line per thing that happened, with its context, without
+// secrets.
 #pragma once
 
 #include <initializer_list>
@@ -28,7 +29,8 @@ struct LogField {
   std::string json;  // the value, already JSON
 };
 
-// {"time":"2026-01-31T12:00:00.123Z","level":"info","service":"planner","message":"…", fields…}. Thread-safe; cheap to copy.
+// {"time":"2026-01-31T12:00:00.123Z","level":"info","service":"planner","message":"…", fields…}.
+// Thread-safe; cheap to copy.
 class Log {
  public:
   // Writes to standard error, lines below `level` are dropped.

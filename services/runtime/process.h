@@ -17,14 +17,20 @@
 
 namespace tunesmith {
 
+namespace child {
+struct Sinks;
+}
+struct CompletedProcess;
+
 struct ProcessOptions {
-  std::vector<std::string> argv;                    // argv[0] is looked up in PATH when it has no '/'
-  std::map<std::string, std::string> environment;   // added to this process's environment
-  std::filesystem::path working_directory;          // empty = this process's
-  std::string input;                                // written to its standard input, then closed; empty = /dev/null
-  std::optional<std::filesystem::path> log_file;    // standard error (and standard output, unless lines are read) appended there
-  bool own_process_group = true;                    // so that its children end with it
-  bool die_with_parent = true;                      // PR_SET_PDEATHSIG(SIGKILL)
+  std::vector<std::string> argv;  // argv[0] is looked up in PATH when it has no '/'
+  std::map<std::string, std::string> environment;  // added to this process's environment
+  std::filesystem::path working_directory;         // empty = this process's
+  std::string input;  // written to its standard input, then closed; empty = /dev/null
+  std::optional<std::filesystem::path>
+      log_file;  // standard error (and standard output, unless lines are read) appended there
+  bool own_process_group = true;  // so that its children end with it
+  bool die_with_parent = true;    // PR_SET_PDEATHSIG(SIGKILL)
 };
 
 struct ExitStatus {
@@ -32,10 +38,12 @@ struct ExitStatus {
   int signal = 0;  // 0 when it exited by itself
 };
 
-// A running child. Destroying it kills the whole process group and reaps it. Movable; one thread at a time, but for signal().
+// A running child. Destroying it kills the whole process group and reaps it. Movable; one thread at
+// a time, but for signal().
 class Process {
  public:
-  // on_line (optional) gets each line of standard output without its end, on a thread that Process owns and joins.
+  // on_line (optional) gets each line of standard output without its end, on a thread that Process
+  // owns and joins.
   static Result<Process> start(ProcessOptions options,
                                std::function<void(const std::string& line)> on_line = nullptr);
   Process(Process&&) noexcept;
@@ -44,14 +52,20 @@ class Process {
 
   pid_t pid() const;
   void signal(int number) const;  // to the process group
-  // Waits until it ended, `stop` was asked for (nullopt) or `limit` is over (nullopt). All lines were delivered when it returns a status.
-  std::optional<ExitStatus> wait(std::stop_token stop, std::optional<std::chrono::milliseconds> limit);
+  // Waits until it ended, `stop` was asked for (nullopt) or `limit` is over (nullopt). All lines
+  // were delivered when it returns a status.
+  std::optional<ExitStatus> wait(std::stop_token stop,
+                                 std::optional<std::chrono::milliseconds> limit);
   // SIGTERM, then SIGKILL after `grace`; returns when it is gone.
   ExitStatus terminate(std::chrono::milliseconds grace);
 
  private:
   struct State;
   explicit Process(std::unique_ptr<State> state);
+  static Result<Process> start_with(ProcessOptions options, child::Sinks sinks);
+  friend Result<CompletedProcess> run_process(ProcessOptions options,
+                                              std::chrono::milliseconds limit, std::stop_token stop,
+                                              std::size_t max_output_bytes);
   std::unique_ptr<State> state_;
 };
 

@@ -1,14 +1,15 @@
-// The error doctrine in one type: what can fail in normal life returns a Result with a Failure a person can act on.
+// The error doctrine in one type: what can fail in normal life returns a Result with a Failure a
+// person can act on.
 #pragma once
 
 #include <string>
-#include <utility>
-
 #include <tl/expected.hpp>
+#include <utility>
 
 namespace tunesmith {
 
-// Transient may go away when tried again, permanent will fail the same way again, poison cannot be understood.
+// Transient may go away when tried again, permanent will fail the same way again, poison cannot be
+// understood.
 enum class FailureClass { kTransient, kPermanent, kPoison };
 
 struct Failure {

@@ -5,8 +5,9 @@
 
 namespace tunesmith {
 
-// Created first in main, before any thread: blocks both signals and waits for them on a thread of its own, which requests the stop.
-// A second signal ends the process at once with exit code 1. SIGPIPE is ignored.
+// Created first in main, before any thread: blocks both signals and waits for them on a thread of
+// its own, which requests the stop. A second signal ends the process at once with exit code 1.
+// SIGPIPE is ignored.
 class Shutdown {
  public:
   Shutdown();
