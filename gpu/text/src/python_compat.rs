@@ -33,6 +33,10 @@ pub fn unknown_method(
                 let (suffix,): (&str,) = from_args(args)?;
                 return Ok(Value::from(text.strip_suffix(suffix).unwrap_or(text)));
             }
+            "title" => {
+                let () = from_args(args)?;
+                return Ok(Value::from(title(text)));
+            }
             "partition" | "rpartition" => return partition(text, method, args),
             _ => {}
         }
@@ -97,6 +101,24 @@ fn partition(text: &str, method: &str, args: &[Value]) -> Result<Value, Error> {
         None => ["", "", text],
     };
     Ok(Value::from(parts.map(Value::from).to_vec()))
+}
+
+/// str.title: a letter behind a cased letter is small, any other one is large.
+fn title(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut behind_letter = false;
+    for c in text.chars() {
+        let cased = c.is_lowercase() || c.is_uppercase();
+        if behind_letter {
+            out.extend(c.to_lowercase());
+        } else {
+            let mut large = c.to_uppercase();
+            out.extend(large.next());
+            out.extend(large.flat_map(char::to_lowercase));
+        }
+        behind_letter = cased;
+    }
+    out
 }
 
 /// Jinja's `trim`: str.strip.
