@@ -19,7 +19,7 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PYTEST_FOLDERS = ["tools", "examples", "tests/e2e"]
+PYTEST_FOLDERS = ["examples", "tests/e2e"]
 PYTEST_TIMEOUT_SECONDS = 1500
 
 
@@ -66,14 +66,14 @@ def pytest_suites(build: pathlib.Path) -> list[Suite]:
     return [
         Suite(
             name=f"pytest {folder}",
-            command=[sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder],
+            command=[sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "python_files=*_test.py", folder],
             label="e2e",
             timeout_seconds=PYTEST_TIMEOUT_SECONDS,
             environment={"TUNESMITH_BIN": str((build / "bin").resolve())},
             report_flag="--junit-xml=",
         )
         for folder in PYTEST_FOLDERS
-        if list((ROOT / folder).rglob("test_*.py"))
+        if list((ROOT / folder).rglob("*_test.py"))
     ]
 
 
