@@ -22,16 +22,16 @@ namespace tunesmith {
 struct HttpClientOptions {
   // "host:port" → "address:port" to connect to instead, like curl's --connect-to. TLS names and
   // Host stay the original ones.
-  std::map<std::string, std::string> connect_to;
-  std::string ca_file;  // additional CA bundle (PEM); empty = the system's only
+  std::map<std::string, std::string> connect_to{};
+  std::string ca_file{};  // additional CA bundle (PEM); empty = the system's only
   // Proxy URLs; `no_proxy` as in curl. from_config() takes them from HTTPS_PROXY, HTTP_PROXY,
   // NO_PROXY.
-  std::string http_proxy, https_proxy, no_proxy;
+  std::string http_proxy{}, https_proxy{}, no_proxy{};
   // With guard_addresses on, connections to loopback, private, link-local and metadata addresses
   // are refused (`AddressNotAllowed`), judged on the address that is really connected to, on every
   // redirect, but for hosts in allowed_hosts ("host" or "host:port").
   bool guard_addresses = false;
-  std::set<std::string> allowed_hosts;
+  std::set<std::string> allowed_hosts{};
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds idle_timeout{60'000};  // that long without a byte ends the request
   int max_redirects = 5;
@@ -48,9 +48,9 @@ using HttpHeaders = std::multimap<std::string, std::string, CaseInsensitiveLess>
 
 struct HttpResponse {
   int status = 0;
-  HttpHeaders headers;
-  std::string body;
-  std::string final_url;  // after redirects
+  HttpHeaders headers{};
+  std::string body{};
+  std::string final_url{};  // after redirects
 
   // First value of a header, or empty.
   std::string header(const std::string& name) const;
@@ -58,23 +58,23 @@ struct HttpResponse {
 
 struct HttpRequest {
   std::string method = "GET";
-  std::string url;  // absolute, http or https
-  HttpHeaders headers;
+  std::string url{};  // absolute, http or https
+  HttpHeaders headers{};
   // The body: either bytes, or a provider of exactly body_size bytes called with offset and at most
   // max bytes to return (it may be called again from 0 after a redirect or an authentication
   // answer).
-  std::string body;
-  std::function<std::string(std::uint64_t offset, std::size_t max)> body_provider;
+  std::string body{};
+  std::function<std::string(std::uint64_t offset, std::size_t max)> body_provider{};
   std::uint64_t body_size = 0;
   // Called with pieces of a 2xx body as they arrive, and the head (status and headers, no body)
   // they belong to: whoever resumes must see whether the answer is a 206. Returning false ends the
-  // request. Without it the body is collected, up to max_body_bytes (more = `ResponseTooLarge`).
-  // Bodies of other answers are always collected, up to 64 KiB.
-  std::function<bool(const HttpResponse& head, std::string_view piece)> on_body;
+  // request, which is a success then. Without it the body is collected, up to max_body_bytes (more
+  // = `ResponseTooLarge`). Bodies of other answers are always collected, up to 64 KiB.
+  std::function<bool(const HttpResponse& head, std::string_view piece)> on_body{};
   std::uint64_t max_body_bytes = 16u << 20;
   bool follow_redirects = true;  // credentials (Authorization) are dropped when the host changes
   std::chrono::milliseconds total_timeout{0};  // 0 = none
-  std::stop_token stop;                        // a stop ends the request with Transient `Stopped`
+  std::stop_token stop{};                      // a stop ends the request with Transient `Stopped`
 };
 
 // Thread-safe; connections are not kept across requests of different hosts. An answer of any status

@@ -23,12 +23,12 @@ struct Sinks;
 struct CompletedProcess;
 
 struct ProcessOptions {
-  std::vector<std::string> argv;  // argv[0] is looked up in PATH when it has no '/'
-  std::map<std::string, std::string> environment;  // added to this process's environment
-  std::filesystem::path working_directory;         // empty = this process's
-  std::string input;  // written to its standard input, then closed; empty = /dev/null
+  std::vector<std::string> argv{};  // argv[0] is looked up in PATH when it has no '/'
+  std::map<std::string, std::string> environment{};  // added to this process's environment
+  std::filesystem::path working_directory{};         // empty = this process's
+  std::string input{};  // written to its standard input, then closed; empty = /dev/null
   std::optional<std::filesystem::path>
-      log_file;  // standard error (and standard output, unless lines are read) appended there
+      log_file{};  // standard error (and standard output, unless lines are read) appended there
   bool own_process_group = true;  // so that its children end with it
   bool die_with_parent = true;    // PR_SET_PDEATHSIG(SIGKILL)
 };
