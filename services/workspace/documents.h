@@ -14,7 +14,9 @@ namespace tunesmith::workspace {
 struct YamlLimits {
   std::size_t max_bytes = 1u << 20;
   std::size_t max_depth = 64;
-  std::size_t max_nodes = 20'000;  // of all documents, after aliases were expanded
+  // Of all documents, after aliases were expanded.
+  std::size_t max_nodes = 20'000;
+  std::size_t max_text_bytes = 4u << 20;
 };
 
 // All documents in order, empty ones left out; JSON is YAML too. Scalars follow YAML 1.2's core
