@@ -1,0 +1,3 @@
+// Compiled with this instruction set's flags (CMakeLists.txt).
+#define TUNESMITH_ISA kernels_generic
+#include "model/kernels_isa.inc"

@@ -1,0 +1,22 @@
+// Fine-tuning of one adapter, from the job to the adapter's folder.
+#pragma once
+
+#include <atomic>
+
+#include "failure.h"
+#include "formats/job.h"
+#include "train/events.h"
+
+namespace tunesmith::engine {
+
+enum class TrainEnd { kFinished, kInterrupted };
+
+// Runs the job on the calling thread (and the engine's threads; set_threads is called here). Events
+// go to `sink` in order, on the calling thread, all but `failed`. When `stop` becomes true the run
+// ends after the pass under way, with a checkpoint of the last whole step. Failures: those of the
+// model, data and adapter; LossNotFinite, LossExploded, CheckpointMismatch, NothingToTrain,
+// VocabularyMismatch (permanent); StorageFailed (transient). Throws std::bad_alloc when the memory
+// does not suffice.
+Result<TrainEnd> train(const Job& job, const EventSink& sink, const std::atomic<bool>& stop);
+
+}  // namespace tunesmith::engine
