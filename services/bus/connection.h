@@ -22,14 +22,15 @@ namespace tunesmith::bus {
 
 struct ConnectionOptions {
   std::string url = "nats://127.0.0.1:4222";
-  std::string name;                         // shown in the server's connection list
-  std::string credentials_file;             // .creds; or
-  std::string user, password_file;          // user and a 0600 file that holds the password
+  std::string name;                                 // shown in the server's connection list
+  std::string credentials_file;                     // .creds; or
+  std::string user, password_file;                  // user and a 0600 file that holds the password
   std::string ca_file, certificate_file, key_file;  // TLS
   std::chrono::milliseconds connect_timeout{30'000};  // retried that long at start
   std::chrono::milliseconds publish_timeout{60'000};
 
-  // Keys nats_url, nats_credentials_file, nats_user, nats_password_file, nats_ca_file, nats_certificate_file, nats_key_file.
+  // Keys nats_url, nats_credentials_file, nats_user, nats_password_file, nats_ca_file,
+  // nats_certificate_file, nats_key_file.
   static ConnectionOptions from_config(ConfigReader& config, std::string name);
 };
 
@@ -55,12 +56,12 @@ struct Disposition {
 using EventHandler = std::function<Disposition(const IncomingEvent& event, std::stop_token stop)>;
 
 struct ConsumerOptions {
-  std::string service;              // with the event: the durable's name, `<service>_<token>`
-  std::string token;                // one event, or "" = every event (durable `<service>`)
-  int concurrency = 1;              // handlers at a time; events of one uid are handled one after the other
+  std::string service;  // with the event: the durable's name, `<service>_<token>`
+  std::string token;    // one event, or "" = every event (durable `<service>`)
+  int concurrency = 1;  // handlers at a time; events of one uid are handled one after the other
   std::chrono::milliseconds ack_wait{30'000};
   std::chrono::milliseconds in_progress_every{10'000};  // while a handler runs
-  int max_deliver = 5;              // counts only handlers that died
+  int max_deliver = 5;                                  // counts only handlers that died
 };
 
 // Counters of one consumer, to be put into metrics. Thread-safe to read.
@@ -69,8 +70,9 @@ struct ConsumerStats {
   std::chrono::milliseconds since_last_round_trip{0};  // of a fetch; > 2 × its expiry = not healthy
 };
 
-// Fetches and handles events on threads of its own until it is destroyed (which stops it: running handlers get their stop token and are waited for).
-// A synchronous fetch loop, batch 1, with expiry and heartbeat: heals by itself after a reconnect.
+// Fetches and handles events on threads of its own until it is destroyed (which stops it: running
+// handlers get their stop token and are waited for). A synchronous fetch loop, batch 1, with expiry
+// and heartbeat: heals by itself after a reconnect.
 class Consumer {
  public:
   virtual ~Consumer() = default;
@@ -82,13 +84,14 @@ struct DeadLetter {
   IncomingEvent event;         // the original
   std::string consumer;        // who could not handle it
   Failure failure;
-  std::string time;            // RFC 3339
+  std::string time;  // RFC 3339
 };
 
 // Thread-safe. Reconnects for ever.
 class Connection : public Publisher {
  public:
-  // Transient `BusUnavailable` when no server answered within connect_timeout; Permanent `BusAuthentication`.
+  // Transient `BusUnavailable` when no server answered within connect_timeout; Permanent
+  // `BusAuthentication`.
   static Result<std::unique_ptr<Connection>> open(const ConnectionOptions& options, const Log& log,
                                                   std::stop_token stop);
 
@@ -98,18 +101,20 @@ class Connection : public Publisher {
   virtual Result<std::unique_ptr<KeyValue>> key_value(const std::string& bucket) = 0;
   virtual ObjectStore& objects() = 0;
 
-  // Creates the durable if it is missing and starts handling. Dead letters: original bytes and headers go to TUNESMITH_DLQ with the reason, then
-  // the message is terminated.
+  // Creates the durable if it is missing and starts handling. Dead letters: original bytes and
+  // headers go to TUNESMITH_DLQ with the reason, then the message is terminated.
   virtual Result<std::unique_ptr<Consumer>> consume(const ConsumerOptions& options,
                                                     EventHandler handler) = 0;
 
-  // Reads the history in stream order (ordered, ephemeral): every stored event that matches the filter ("" = all, or a uid), then new ones as they come when
-  // `follow`, on the calling thread, until `on_event` returns false, the history is over (without follow) or `stop`.
+  // Reads the history in stream order (ordered, ephemeral): every stored event that matches the
+  // filter ("" = all, or a uid), then new ones as they come when `follow`, on the calling thread,
+  // until `on_event` returns false, the history is over (without follow) or `stop`.
   virtual Result<void> read_events(const std::string& uid, bool follow,
                                    const std::function<bool(const IncomingEvent&)>& on_event,
                                    std::stop_token stop) = 0;
 
-  // Turns MAX_DELIVERIES advisories into dead letters, on a thread that the returned object owns. One per system (the watcher's).
+  // Turns MAX_DELIVERIES advisories into dead letters, on a thread that the returned object owns.
+  // One per system (the watcher's).
   virtual Result<std::unique_ptr<Consumer>> collect_dead_letters(
       std::function<void(const DeadLetter&)> on_dead_letter) = 0;
   virtual Result<std::vector<DeadLetter>> dead_letters(std::size_t at_most) = 0;

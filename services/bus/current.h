@@ -1,4 +1,5 @@
-// KV `current`: which generation of each Workspace counts. Written by the watcher only; every handler asks before and after its effect.
+// KV `current`: which generation of each Workspace counts. Written by the watcher only; every
+// handler asks before and after its effect.
 #pragma once
 
 #include <cstdint>
@@ -32,12 +33,14 @@ enum class Standing {
   kSuspended,  // the user suspended it: acknowledge and drop
 };
 
-// A missing entry counts as kDeleting: the watcher writes it before it announces anything, so what is missing is gone.
+// A missing entry counts as kDeleting: the watcher writes it before it announces anything, so what
+// is missing is gone.
 Standing standing_of(const std::optional<Current>& current, std::int64_t generation);
 
 Result<Standing> standing(KeyValue& current_bucket, const events::v1::WorkspaceRef& workspace);
 
-// Blocks on the bucket's watch until this generation no longer counts (returns how) or `stop` (returns kCurrent).
+// Blocks on the bucket's watch until this generation no longer counts (returns how) or `stop`
+// (returns kCurrent).
 Result<Standing> wait_until_superseded(KeyValue& current_bucket,
                                        const events::v1::WorkspaceRef& workspace,
                                        std::stop_token stop);

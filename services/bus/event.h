@@ -7,14 +7,14 @@
 //   id        <uid>/<generation>/<pass>/tuning-planned[/<suffix>]     (ce-id and Nats-Msg-Id)
 #pragma once
 
+#include <google/protobuf/message.h>
+
 #include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
-
-#include <google/protobuf/message.h>
 
 #include "runtime/result.h"
 #include "tunesmith/events/v1/common.pb.h"
@@ -43,7 +43,7 @@ struct OutgoingEvent {
   std::string id;
   std::string token;
   std::string uid;
-  std::string payload;  // serialised Protobuf, at most 256 KiB
+  std::string payload;      // serialised Protobuf, at most 256 KiB
   std::string traceparent;  // W3C; empty = a new trace
 };
 
@@ -63,8 +63,9 @@ struct IncomingEvent {
 class Publisher {
  public:
   virtual ~Publisher() = default;
-  // Returns when the stream has it (a repeated id is a success). Retries inside (no responders, connection lost) with the same id until
-  // `publish_timeout`; Transient `BusUnavailable` after that; Permanent `EventTooLarge`.
+  // Returns when the stream has it (a repeated id is a success). Retries inside (no responders,
+  // connection lost) with the same id until `publish_timeout`; Transient `BusUnavailable` after
+  // that; Permanent `EventTooLarge`.
   virtual Result<void> publish(const OutgoingEvent& event) = 0;
 };
 

@@ -19,7 +19,8 @@ struct KeyValueEntry {
   bool deleted = false;  // only in watches
 };
 
-// Thread-safe. Keys: [-/_=.a-zA-Z0-9]+, no leading or trailing dot. All calls: Transient `BusUnavailable` when the server does not answer.
+// Thread-safe. Keys: [-/_=.a-zA-Z0-9]+, no leading or trailing dot. All calls: Transient
+// `BusUnavailable` when the server does not answer.
 class KeyValue {
  public:
   virtual ~KeyValue() = default;
@@ -34,8 +35,9 @@ class KeyValue {
   // Live keys that match a NATS subject pattern ("spec.default.*", ">").
   virtual Result<std::vector<std::string>> keys(const std::string& pattern) = 0;
 
-  // Calls `on_entry` for each present entry, then once `on_caught_up`, then for each change, all on the calling thread, until `stop`.
-  // Survives reconnects without missing the latest value of any key (it may repeat entries). Returns success at a stop.
+  // Calls `on_entry` for each present entry, then once `on_caught_up`, then for each change, all on
+  // the calling thread, until `stop`. Survives reconnects without missing the latest value of any
+  // key (it may repeat entries). Returns success at a stop.
   virtual Result<void> watch(const std::string& pattern,
                              const std::function<void(const KeyValueEntry&)>& on_entry,
                              const std::function<void()>& on_caught_up, std::stop_token stop) = 0;

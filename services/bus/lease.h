@@ -1,4 +1,5 @@
-// A lease in the bucket `leases`: one holder at a time, a fencing counter, expiry judged by the observer's own monotonic clock.
+// A lease in the bucket `leases`: one holder at a time, a fencing counter, expiry judged by the
+// observer's own monotonic clock.
 #pragma once
 
 #include <chrono>
@@ -27,8 +28,9 @@ struct LeaseRecord {
   bool released = false;
 };
 
-// Watches one lease key and says when it may be taken: released, missing, or not renewed for `duration` since this observer first saw its last
-// revision. Pure but for the clock. One thread at a time.
+// Watches one lease key and says when it may be taken: released, missing, or not renewed for
+// `duration` since this observer first saw its last revision. Pure but for the clock. One thread at
+// a time.
 class LeaseObserver {
  public:
   LeaseObserver(const Clock& clock, LeaseTimes times) : clock_(clock), times_(times) {}
@@ -44,8 +46,9 @@ class LeaseObserver {
   Clock::SteadyTime seen_at_{};
 };
 
-// A held lease, renewed on a thread of its own. Losing it (not renewed in time, taken by another) requests `lost()`: whoever works
-// under the lease stops then. release() or the destructor ends the renewal; release() also lets the next holder in at once.
+// A held lease, renewed on a thread of its own. Losing it (not renewed in time, taken by another)
+// requests `lost()`: whoever works under the lease stops then. release() or the destructor ends the
+// renewal; release() also lets the next holder in at once.
 class Lease {
  public:
   virtual ~Lease() = default;
@@ -54,9 +57,9 @@ class Lease {
   virtual Result<void> release() = 0;
 };
 
-// Takes `key` for `holder`, waiting (on the bucket's watch, no polling) until it may be taken, `stop` or `patience` is over.
-// Permanent `LeaseHeld` names the holder when patience is over; Transient `Stopped`, `BusUnavailable`.
-// `bucket`, `clock` and `log` outlive the lease.
+// Takes `key` for `holder`, waiting (on the bucket's watch, no polling) until it may be taken,
+// `stop` or `patience` is over. Permanent `LeaseHeld` names the holder when patience is over;
+// Transient `Stopped`, `BusUnavailable`. `bucket`, `clock` and `log` outlive the lease.
 Result<std::unique_ptr<Lease>> acquire_lease(KeyValue& bucket, const std::string& key,
                                              const std::string& holder, LeaseTimes times,
                                              const Clock& clock, const Log& log,

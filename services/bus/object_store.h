@@ -1,4 +1,5 @@
-// A JetStream object store in the published layout (NATS ADR-20): readable by the `nats` command and by other clients.
+// A JetStream object store in the published layout (NATS ADR-20): readable by the `nats` command
+// and by other clients.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +17,12 @@ namespace tunesmith::bus {
 struct ObjectInfo {
   std::string name;
   std::uint64_t size_bytes = 0;
-  std::string sha256;  // lower-case hex
+  std::string sha256;    // lower-case hex
   std::string modified;  // RFC 3339
 };
 
-// Buckets are named `ws-<uid>`. Thread-safe. Transient `BusUnavailable`; Permanent `ObjectMissing`, `ObjectCorrupt` (size or digest differ), `StorageFull`.
+// Buckets are named `ws-<uid>`. Thread-safe. Transient `BusUnavailable`; Permanent `ObjectMissing`,
+// `ObjectCorrupt` (size or digest differ), `StorageFull`.
 class ObjectStore {
  public:
   virtual ~ObjectStore() = default;

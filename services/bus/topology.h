@@ -1,4 +1,5 @@
-// All streams and buckets with their limits: one place, created by one idempotent call (`tunesmith bus init`). docs/bus.md has the table.
+// All streams and buckets with their limits: one place, created by one idempotent call (`tunesmith
+// bus init`). docs/bus.md has the table.
 #pragma once
 
 #include <cstdint>
@@ -17,11 +18,12 @@ inline constexpr const char* kAdvisoryStream = "TUNESMITH_ADVISORIES";
 inline constexpr const char* kLogStream = "TUNESMITH_LOGS";
 
 namespace bucket {
-inline constexpr const char* kWorkspaces = "workspaces";  // spec.<ns>.<name>, configmap.<ns>.<name> (CLI); status.<ns>.<name> (watcher)
-inline constexpr const char* kCurrent = "current";        // <uid> (watcher)
-inline constexpr const char* kPlans = "plans";            // <uid>.<generation> (planner, create-only)
-inline constexpr const char* kLeases = "leases";          // <uid> (gpu-worker)
-inline constexpr const char* kResults = "results";        // <uid>.<tuning key> (gpu-worker, create-only)
+inline constexpr const char* kWorkspaces =
+    "workspaces";  // spec.<ns>.<name>, configmap.<ns>.<name> (CLI); status.<ns>.<name> (watcher)
+inline constexpr const char* kCurrent = "current";  // <uid> (watcher)
+inline constexpr const char* kPlans = "plans";      // <uid>.<generation> (planner, create-only)
+inline constexpr const char* kLeases = "leases";    // <uid> (gpu-worker)
+inline constexpr const char* kResults = "results";  // <uid>.<tuning key> (gpu-worker, create-only)
 inline constexpr const char* kRendezvous = "rendezvous";  // <uid> (rank 0's agent)
 inline constexpr const char* kInventory = "inventory";    // <node> (provisioner)
 }  // namespace bucket

@@ -1,0 +1,192 @@
+#include "bus/nats_client.h"
+
+#include <array>
+#include <cstring>
+
+#include "runtime/retry.h"
+#include "runtime/text.h"
+
+namespace tunesmith::bus {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+namespace {
+
+constexpr milliseconds kOneTry{5'000};  // for one answer of the server
+
+bool may_go_away(natsStatus status, int code) {
+  switch (code) {
+    case 0:
+      break;
+    case 10006:  // JetStream not clustered yet
+    case 10008:  // JetStream temporarily unavailable
+    case 10009:  // not the leader
+    case 10023:  // insufficient resources
+    case 10118:  // in maintenance
+      return true;
+    default:
+      return false;
+  }
+  switch (status) {
+    case NATS_TIMEOUT:
+    case NATS_NO_RESPONDERS:
+    case NATS_CONNECTION_DISCONNECTED:
+    case NATS_CONNECTION_CLOSED:
+    case NATS_IO_ERROR:
+    case NATS_NO_SERVER:
+    case NATS_STALE_CONNECTION:
+    case NATS_INSUFFICIENT_BUFFER:
+      return true;
+    default:
+      return false;
+  }
+}
+
+std::string last_error(natsStatus status) {
+  const char* text = nats_GetLastError(nullptr);
+  return text != nullptr && *text != '\0' ? text : natsStatus_GetText(status);
+}
+
+Failure failure_of(const std::string& what, natsStatus status, int code, const std::string& text) {
+  Failure failure{FailureClass::kPermanent, "BusRefused", what + ": " + text};
+  if (code == 10047 || code == 10028 || code == js_code::kStoreFailed) {
+    failure.reason = "StorageFull";
+  } else if (code == js_code::kStreamNotFound) {
+    failure.reason = "BusNotInitialised";
+    failure.message += "; run `tunesmith bus init`";
+  } else if (code == js_code::kMessageTooLarge || status == NATS_MAX_PAYLOAD) {
+    failure.reason = "EventTooLarge";
+  }
+  return failure;
+}
+
+}  // namespace
+
+milliseconds NatsClient::left(steady_clock::time_point deadline) const {
+  auto left = std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now());
+  if (stop_.stop_requested()) left = std::min(left, kStoppingPatience);
+  return left;
+}
+
+bool NatsClient::wait_connected(steady_clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  while (!connected()) {
+    const auto wait = left(deadline);
+    if (wait <= milliseconds(0)) return false;
+    // A stop shortens the wait at the next look; the connection wakes us itself.
+    if (state_changed_.wait_for(lock, std::min(wait, milliseconds(500))) ==
+            std::cv_status::timeout &&
+        stop_.stop_requested() && !connected()) {
+      return false;
+    }
+  }
+  return true;
+}
+
+tl::expected<void, CallFailure> NatsClient::call(
+    const std::string& what, milliseconds patience,
+    const std::function<natsStatus(jsErrCode*)>& attempt) {
+  const auto deadline = steady_clock::now() + patience;
+  Backoff backoff({.first = milliseconds(100), .most = milliseconds(1'000)}, 1);
+  std::string text = "not connected";
+  while (true) {
+    jsErrCode code{};
+    if (wait_connected(deadline)) {
+      const natsStatus status = attempt(&code);
+      if (status == NATS_OK) return {};
+      text = last_error(status);
+      if (!may_go_away(status, code)) {
+        return tl::unexpected(CallFailure{failure_of(what, status, code, text), code});
+      }
+      log_.debug("repeating a call", {{"what", what}, {"problem", text}});
+    }
+    const auto pause = backoff.next();
+    if (left(deadline) <= pause) break;
+    wait_for(pause, stop_.stop_requested() ? std::stop_token() : stop_);
+  }
+  return tl::unexpected(CallFailure{
+      {FailureClass::kTransient, "BusUnavailable", what + ": no answer from NATS (" + text + ")"},
+      0});
+}
+
+tl::expected<std::uint64_t, CallFailure> NatsClient::store(const std::string& subject,
+                                                           std::string_view data,
+                                                           const Headers& headers,
+                                                           const StoreOptions& options) {
+  const std::string id = options.message_id.empty() ? new_nuid() : options.message_id;
+  std::uint64_t sequence = 0;
+  auto called = call("storing on " + subject, options.patience, [&](jsErrCode* code) {
+    natsMsg* raw = nullptr;
+    natsStatus s =
+        natsMsg_Create(&raw, subject.c_str(), nullptr, data.data(), static_cast<int>(data.size()));
+    if (s != NATS_OK) return s;
+    const MsgHandle msg(raw);
+    for (const auto& [name, value] : headers) {
+      if (s == NATS_OK) s = natsMsgHeader_Set(raw, name.c_str(), value.c_str());
+    }
+    jsPubOptions publish;
+    jsPubOptions_Init(&publish);
+    publish.MaxWait = std::min(options.patience, kOneTry).count();
+    publish.MsgId = id.c_str();
+    if (options.last_subject_sequence) {
+      publish.ExpectLastSubjectSeq = *options.last_subject_sequence;
+      publish.ExpectNoMessage = *options.last_subject_sequence == 0;
+    }
+    jsPubAck* ack = nullptr;
+    if (s == NATS_OK) s = js_PublishMsg(&ack, jetstream_, raw, &publish, code);
+    const PubAckHandle owned(ack);
+    if (s == NATS_OK) sequence = ack->Sequence;
+    return s;
+  });
+  if (!called) return tl::unexpected(called.error());
+  return sequence;
+}
+
+void NatsClient::send(const std::string& subject, const std::string& reply, std::string_view data) {
+  const natsStatus s =
+      reply.empty() ? natsConnection_Publish(connection_, subject.c_str(), data.data(),
+                                             static_cast<int>(data.size()))
+                    : natsConnection_PublishRequest(connection_, subject.c_str(), reply.c_str(),
+                                                    data.data(), static_cast<int>(data.size()));
+  if (s != NATS_OK) log_.debug("cannot send", {{"subject", subject}, {"problem", last_error(s)}});
+}
+
+void NatsClient::flush(milliseconds limit) {
+  if (connected()) natsConnection_FlushTimeout(connection_, limit.count());
+}
+
+std::string NatsClient::new_inbox() {
+  natsInbox* inbox = nullptr;
+  if (natsInbox_Create(&inbox) != NATS_OK) throw std::bad_alloc();
+  std::string subject = inbox;
+  natsInbox_Destroy(inbox);
+  return subject;
+}
+
+std::string NatsClient::new_nuid() {
+  const std::string inbox = new_inbox();  // "_INBOX.<nuid>"
+  return inbox.substr(inbox.rfind('.') + 1);
+}
+
+void NatsClient::wake_on_reconnect(std::shared_ptr<Mailbox> mailbox) {
+  const std::scoped_lock lock(mutex_);
+  mailboxes_.insert(std::move(mailbox));
+}
+
+void NatsClient::forget(const std::shared_ptr<Mailbox>& mailbox) {
+  const std::scoped_lock lock(mutex_);
+  mailboxes_.erase(mailbox);
+}
+
+void NatsClient::changed(const char* what, bool reconnected) {
+  log_.info(what);
+  const std::scoped_lock lock(mutex_);
+  if (reconnected) {
+    ++reconnects_;
+    for (const auto& mailbox : mailboxes_) mailbox->wake();
+  }
+  state_changed_.notify_all();
+}
+
+}  // namespace tunesmith::bus

@@ -1,0 +1,39 @@
+// Connection on nats.c. Internal to bus/; everybody else sees connection.h.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "bus/connection.h"
+#include "bus/nats_client.h"
+#include "bus/nats_object_store.h"
+
+namespace tunesmith::bus {
+
+class NatsConnection final : public Connection {
+ public:
+  NatsConnection(std::unique_ptr<NatsClient> client, ConnectionOptions options);
+
+  NatsClient& client() { return *client_; }
+
+  bool connected() const override { return client_->connected(); }
+  Result<void> publish(const OutgoingEvent& event) override;
+  Result<std::unique_ptr<KeyValue>> key_value(const std::string& bucket) override;
+  ObjectStore& objects() override { return objects_; }
+  Result<std::unique_ptr<Consumer>> consume(const ConsumerOptions& options,
+                                            EventHandler handler) override;
+  Result<void> read_events(const std::string& uid, bool follow,
+                           const std::function<bool(const IncomingEvent&)>& on_event,
+                           std::stop_token stop) override;
+  Result<std::unique_ptr<Consumer>> collect_dead_letters(
+      std::function<void(const DeadLetter&)> on_dead_letter) override;
+  Result<std::vector<DeadLetter>> dead_letters(std::size_t at_most) override;
+  Result<void> replay(std::uint64_t dead_letter_sequence, std::int64_t unix_seconds) override;
+
+ private:
+  std::unique_ptr<NatsClient> client_;
+  ConnectionOptions options_;
+  NatsObjectStore objects_;
+};
+
+}  // namespace tunesmith::bus

@@ -1,0 +1,265 @@
+#include "bus/nats_object_store.h"
+
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <system_error>
+
+#include "bus/ordered_reader.h"
+#include "bus/subject.h"
+#include "runtime/sha256.h"
+#include "runtime/text.h"
+
+namespace tunesmith::bus {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::chrono::milliseconds kChunkPatience{30'000};
+
+tl::unexpected<Failure> missing(const std::string& bucket, const std::string& name) {
+  return permanent("ObjectMissing", "no object " + name + " in bucket " + bucket);
+}
+
+ObjectInfo info_of(const ObjectMeta& meta, std::string modified) {
+  return {.name = meta.name,
+          .size_bytes = meta.size_bytes,
+          .sha256 = meta.sha256,
+          .modified = std::move(modified)};
+}
+
+}  // namespace
+
+Result<void> NatsObjectStore::create_bucket(const std::string& bucket, std::uint64_t quota_bytes) {
+  if (!is_valid_token(bucket)) return permanent("BucketInvalid", bucket + " is no bucket name");
+  const std::string name = object_stream(bucket);
+  const std::string chunks = "$O." + bucket + ".C.>";
+  const std::string metas = "$O." + bucket + ".M.>";
+  const char* subjects[] = {chunks.c_str(), metas.c_str()};
+  jsStreamConfig config;
+  jsStreamConfig_Init(&config);
+  config.Name = name.c_str();
+  config.Subjects = subjects;
+  config.SubjectsLen = 2;
+  config.Storage = js_FileStorage;
+  config.MaxBytes = quota_bytes == 0 ? -1 : static_cast<std::int64_t>(quota_bytes);
+  config.Discard = js_DiscardNew;
+  config.AllowRollup = true;
+  config.AllowDirect = true;
+  config.Replicas = replicas_;
+  auto made =
+      client_.call("creating bucket " + bucket, NatsClient::kPatience, [&](jsErrCode* code) {
+        return js_AddStream(nullptr, client_.jetstream(), &config, nullptr, code);
+      });
+  if (!made && made.error().code == js_code::kStreamNameInUse) {
+    made = client_.call("updating bucket " + bucket, NatsClient::kPatience, [&](jsErrCode* code) {
+      return js_UpdateStream(nullptr, client_.jetstream(), &config, nullptr, code);
+    });
+  }
+  if (!made) return tl::unexpected(made.error().failure);
+  return {};
+}
+
+Result<void> NatsObjectStore::delete_bucket(const std::string& bucket) {
+  auto gone =
+      client_.call("deleting bucket " + bucket, NatsClient::kPatience, [&](jsErrCode* code) {
+        return js_DeleteStream(client_.jetstream(), object_stream(bucket).c_str(), nullptr, code);
+      });
+  if (gone || gone.error().code == js_code::kStreamNotFound) return {};
+  return tl::unexpected(gone.error().failure);
+}
+
+Result<std::vector<std::string>> NatsObjectStore::buckets() {
+  jsStreamNamesList* list = nullptr;
+  auto read = client_.call("listing buckets", NatsClient::kPatience, [&](jsErrCode* code) {
+    const natsStatus s = js_StreamNames(&list, client_.jetstream(), nullptr, code);
+    return s == NATS_NOT_FOUND ? NATS_OK : s;  // no stream at all
+  });
+  if (!read) return tl::unexpected(read.error().failure);
+  std::vector<std::string> names;
+  for (int i = 0; list != nullptr && i < list->Count; ++i) {
+    const std::string stream = list->List[i];
+    if (stream.starts_with("OBJ_")) names.push_back(stream.substr(4));
+  }
+  jsStreamNamesList_Destroy(list);
+  return names;
+}
+
+Result<std::optional<NatsObjectStore::StoredMeta>> NatsObjectStore::find(const std::string& bucket,
+                                                                         const std::string& name) {
+  natsMsg* raw = nullptr;
+  auto read =
+      client_.call("looking for object " + name, NatsClient::kPatience, [&](jsErrCode* code) {
+        return js_GetLastMsg(&raw, client_.jetstream(), object_stream(bucket).c_str(),
+                             meta_subject(bucket, name).c_str(), nullptr, code);
+      });
+  const MsgHandle msg(raw);
+  if (!read) {
+    const int code = read.error().code;
+    if (code == js_code::kMessageNotFound || code == js_code::kStreamNotFound) return std::nullopt;
+    return tl::unexpected(read.error().failure);
+  }
+  const Message message = to_message(raw);
+  auto meta = object_meta_from_json(message.data);
+  if (!meta) return tl::unexpected(meta.error());
+  if (meta->deleted) return std::nullopt;
+  return StoredMeta{std::move(*meta), rfc3339_from_ns(message.time_ns)};
+}
+
+Result<void> NatsObjectStore::put_meta(const ObjectMeta& meta) {
+  auto stored = client_.store(meta_subject(meta.bucket, meta.name), to_json(meta),
+                              {{"Nats-Rollup", "sub"}}, {});
+  if (!stored) return tl::unexpected(stored.error().failure);
+  return {};
+}
+
+Result<void> NatsObjectStore::purge_chunks(const std::string& bucket, const std::string& nuid) {
+  const std::string subject = chunk_subject(bucket, nuid);
+  jsOptions options;
+  jsOptions_Init(&options);
+  options.Stream.Purge.Subject = subject.c_str();
+  auto purged = client_.call("removing chunks", NatsClient::kPatience, [&](jsErrCode* code) {
+    return js_PurgeStream(client_.jetstream(), object_stream(bucket).c_str(), &options, code);
+  });
+  if (!purged && purged.error().code != js_code::kStreamNotFound) {
+    return tl::unexpected(purged.error().failure);
+  }
+  return {};
+}
+
+Result<ObjectMeta> NatsObjectStore::put_chunks(const std::string& bucket, const std::string& name,
+                                               const std::string& nuid, const fs::path& file,
+                                               std::stop_token stop) {
+  std::ifstream in(file, std::ios::binary);
+  if (!in) return permanent("FileUnreadable", "cannot read " + file.string());
+  ObjectMeta meta{.name = name, .bucket = bucket, .nuid = nuid};
+  Sha256 sha;
+  std::string chunk(kChunkBytes, '\0');
+  const std::string subject = chunk_subject(bucket, nuid);
+  while (in) {
+    if (stop.stop_requested()) return transient("Stopped", "stopped while storing " + name);
+    in.read(chunk.data(), kChunkBytes);
+    const std::string_view piece(chunk.data(), static_cast<std::size_t>(in.gcount()));
+    if (in.bad()) return transient("FileUnreadable", "cannot read " + file.string());
+    if (piece.empty()) break;
+    sha.update(piece);
+    auto stored = client_.store(
+        subject, piece, {},
+        {.message_id = nuid + "/" + std::to_string(meta.chunks), .patience = kChunkPatience});
+    if (!stored) return tl::unexpected(stored.error().failure);
+    ++meta.chunks;
+    meta.size_bytes += piece.size();
+  }
+  meta.sha256 = sha.hex();
+  return meta;
+}
+
+Result<ObjectInfo> NatsObjectStore::put_file(const std::string& bucket, const std::string& name,
+                                             const fs::path& file, std::stop_token stop) {
+  auto old = find(bucket, name);
+  if (!old) return tl::unexpected(old.error());
+  const std::string nuid = client_.new_nuid();
+  auto meta = put_chunks(bucket, name, nuid, file, std::move(stop));
+  Result<void> stored;
+  if (meta) stored = put_meta(*meta);
+  if (!meta || !stored) {
+    const Failure failure = meta ? stored.error() : meta.error();
+    if (failure.reason != "BusUnavailable") static_cast<void>(purge_chunks(bucket, nuid));
+    return tl::unexpected(failure);
+  }
+  if (*old) static_cast<void>(purge_chunks(bucket, (*old)->meta.nuid));
+  return info_of(*meta, rfc3339(std::chrono::system_clock::now()));
+}
+
+Result<void> NatsObjectStore::get_chunks(const ObjectMeta& meta, const fs::path& file,
+                                         std::stop_token stop) {
+  std::ofstream out(file, std::ios::binary | std::ios::trunc);
+  OrderedReader reader(client_, {.stream = object_stream(meta.bucket),
+                                 .filter = chunk_subject(meta.bucket, meta.nuid)});
+  Sha256 sha;
+  std::uint64_t size = 0;
+  std::uint64_t chunks = 0;
+  while (chunks < meta.chunks) {
+    auto stored = reader.next(false, stop);
+    if (!stored) return tl::unexpected(stored.error());
+    if (!*stored) {
+      if (stop.stop_requested()) return transient("Stopped", "stopped while fetching " + meta.name);
+      break;
+    }
+    const std::string& piece = (*stored)->message.data;
+    out.write(piece.data(), static_cast<std::streamsize>(piece.size()));
+    if (!out) return permanent("FileUnwritable", "cannot write " + file.string());
+    sha.update(piece);
+    size += piece.size();
+    ++chunks;
+  }
+  out.close();
+  if (!out) return permanent("FileUnwritable", "cannot write " + file.string());
+  if (size != meta.size_bytes || chunks != meta.chunks || sha.hex() != meta.sha256) {
+    return permanent("ObjectCorrupt", "object " + meta.name + " in " + meta.bucket + ": expected " +
+                                          std::to_string(meta.size_bytes) + " bytes with sha256 " +
+                                          meta.sha256 + ", got " + std::to_string(size) +
+                                          " that are not these");
+  }
+  return {};
+}
+
+Result<ObjectInfo> NatsObjectStore::get_file(const std::string& bucket, const std::string& name,
+                                             const fs::path& file, std::stop_token stop) {
+  auto found = find(bucket, name);
+  if (!found) return tl::unexpected(found.error());
+  if (!*found) return missing(bucket, name);
+  const fs::path partial = file.string() + "." + client_.new_nuid() + ".part";
+  std::error_code error;
+  auto got = get_chunks((*found)->meta, partial, std::move(stop));
+  if (got) {
+    fs::rename(partial, file, error);
+    if (error) got = permanent("FileUnwritable", "cannot write " + file.string());
+  }
+  if (!got) {
+    fs::remove(partial, error);
+    return tl::unexpected(got.error());
+  }
+  return info_of((*found)->meta, (*found)->modified);
+}
+
+Result<std::optional<ObjectInfo>> NatsObjectStore::info(const std::string& bucket,
+                                                        const std::string& name) {
+  auto found = find(bucket, name);
+  if (!found) return tl::unexpected(found.error());
+  if (!*found) return std::nullopt;
+  return info_of((*found)->meta, (*found)->modified);
+}
+
+Result<std::vector<ObjectInfo>> NatsObjectStore::list(const std::string& bucket) {
+  OrderedReader reader(client_, {.stream = object_stream(bucket),
+                                 .filter = "$O." + bucket + ".M.>",
+                                 .from = OrderedReader::From::kLastPerSubject});
+  std::vector<ObjectInfo> infos;
+  while (true) {
+    auto stored = reader.next(false, client_.stopping());
+    if (!stored) {
+      if (stored.error().reason == "BusNotInitialised") return infos;  // no such bucket
+      return tl::unexpected(stored.error());
+    }
+    if (!*stored) return infos;
+    auto meta = object_meta_from_json((*stored)->message.data);
+    if (!meta) return tl::unexpected(meta.error());
+    if (!meta->deleted) infos.push_back(info_of(*meta, rfc3339_from_ns((*stored)->time_ns)));
+  }
+}
+
+Result<void> NatsObjectStore::remove(const std::string& bucket, const std::string& name) {
+  auto found = find(bucket, name);
+  if (!found) return tl::unexpected(found.error());
+  if (!*found) return {};
+  ObjectMeta meta = (*found)->meta;
+  const std::string nuid = meta.nuid;
+  meta.deleted = true;
+  meta.size_bytes = meta.chunks = 0;
+  if (auto stored = put_meta(meta); !stored) return stored;
+  return purge_chunks(bucket, nuid);
+}
+
+}  // namespace tunesmith::bus
