@@ -4,11 +4,10 @@
 #include <openssl/x509_vfy.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <optional>
 
-#include "runtime/net_address.h"
+#include "runtime/http_route.h"
 #include "runtime/url.h"
 
 namespace tunesmith {
@@ -18,52 +17,6 @@ using SteadyClock = std::chrono::steady_clock;
 constexpr std::size_t kMaxOtherBody = 64u << 10;  // of answers that are no success
 constexpr std::size_t kUploadPiece = 256u << 10;
 
-struct Proxy {
-  std::string host, user, password;
-  int port = 0;
-};
-
-// Where the connection goes, as opposed to whom it is for.
-struct Route {
-  std::optional<Proxy> proxy;
-  std::vector<NetAddress> addresses;  // empty with a proxy
-  std::uint16_t port = 0;
-};
-
-struct HostPort {
-  std::string host;
-  std::uint16_t port = 0;
-};
-
-std::optional<HostPort> parse_host_port(const std::string& text) {
-  const auto url = parse_url("http://" + text);
-  if (!url || url->path != "/" || text.find_last_of(":]") == std::string::npos) return std::nullopt;
-  return HostPort{url->host, url->port};
-}
-
-// "http://user:password@host:port".
-std::optional<Proxy> parse_proxy(std::string text) {
-  if (const std::size_t scheme = text.find("://"); scheme != std::string::npos) {
-    if (text.substr(0, scheme) != "http") return std::nullopt;
-    text.erase(0, scheme + 3);
-  }
-  Proxy proxy;
-  if (const std::size_t at = text.rfind('@'); at != std::string::npos) {
-    const std::string login = text.substr(0, at);
-    const std::size_t colon = std::min(login.find(':'), login.size());
-    proxy.user = httplib::detail::decode_url(login.substr(0, colon), false);
-    if (colon < login.size()) {
-      proxy.password = httplib::detail::decode_url(login.substr(colon + 1), false);
-    }
-    text.erase(0, at + 1);
-  }
-  const auto url = parse_url("http://" + text);
-  if (!url) return std::nullopt;
-  proxy.host = url->host;
-  proxy.port = url->port;
-  return proxy;
-}
-
 // One exchange's work: what it was told, and what became of it.
 class Exchange {
  public:
@@ -72,7 +25,7 @@ class Exchange {
       : options_(options), trust_(trust), request_(request), url_(url), cutter_(cutter) {}
 
   Result<HttpResponse> run() {
-    auto route = find_route();
+    auto route = find_route(options_, url_, subject());
     if (!route) return tl::unexpected(route.error());
     const std::size_t tries = std::max<std::size_t>(route->addresses.size(), 1);
     for (std::size_t i = 0;; ++i) {
@@ -85,54 +38,6 @@ class Exchange {
 
  private:
   std::string subject() const { return describe(request_.method, redact_url(to_string(url_))); }
-  std::string origin() const { return url_.host + ":" + std::to_string(url_.port); }
-
-  Result<Route> find_route() const {
-    const auto redirected = options_.connect_to.find(origin());
-    Route route{std::nullopt, {}, url_.port};
-    std::string host = url_.host;
-    if (redirected != options_.connect_to.end()) {
-      const auto target = parse_host_port(redirected->second);
-      if (!target) {
-        return permanent("ConfigInvalid", "connect_to: expected ADDRESS:PORT for " + origin() +
-                                              ", found '" + redirected->second + "'");
-      }
-      host = target->host;
-      route.port = target->port;
-    } else if (const std::string& text =
-                   url_.scheme == "https" ? options_.https_proxy : options_.http_proxy;
-               !text.empty() && !matches_no_proxy(options_.no_proxy, url_.host, url_.port)) {
-      route.proxy = parse_proxy(text);
-      if (!route.proxy) {
-        return permanent("ConfigInvalid", "the proxy '" + redact_url(text) +
-                                              "' is not usable: expected http://HOST:PORT");
-      }
-      // A name is resolved by the proxy, which must guard its own network; a number can be judged
-      // here.
-      return guard(std::move(route), numeric_host(host));
-    }
-    auto addresses = resolve_host(host);
-    if (!addresses) {
-      return transient("ConnectionFailed", subject() + ": " + addresses.error().message);
-    }
-    route.addresses = *addresses;
-    return guard(std::move(route), *addresses);
-  }
-
-  // Refuses when any address is refused: a name that mixes public and private ones is an attack,
-  // not a load balancer.
-  Result<Route> guard(Route route, const std::vector<NetAddress>& addresses) const {
-    const bool allowed = !options_.guard_addresses || options_.allowed_hosts.count(url_.host) > 0 ||
-                         options_.allowed_hosts.count(origin()) > 0;
-    for (const NetAddress& address : addresses) {
-      if (allowed || is_public_address(address)) continue;
-      return permanent("AddressNotAllowed",
-                       subject() + ": " + url_.host + " leads to " + address.text +
-                           ", which is not an address of the public internet; if that is meant, "
-                           "the operator can add the host to allowed_data_hosts");
-    }
-    return route;
-  }
 
   Result<std::unique_ptr<httplib::ClientImpl>> make_client(const Route& route, std::size_t index) {
     std::unique_ptr<httplib::ClientImpl> client;

@@ -66,18 +66,29 @@ TEST(Process, TerminateKillsWhoDoesNotListen) {
 }
 
 TEST(Process, TheWholeGroupEndsWithTheObject) {
-  std::string grandchild;
+  std::promise<std::string> grandchild;
   pid_t child = 0;
   {
     auto process = Process::start(shell("sleep 1000 & echo $!; wait"),
-                                  [&](const std::string& line) { grandchild = line; });
+                                  [&](const std::string& line) { grandchild.set_value(line); });
     ASSERT_TRUE(process);
     child = process->pid();
-    while (!process->wait({}, milliseconds(20)) && grandchild.empty()) {
-    }
+    grandchild.get_future().wait();
   }
   EXPECT_FALSE(is_alive(child));
-  EXPECT_TRUE(ends_soon(std::stoi(grandchild)));
+}
+
+TEST(Process, GrandchildrenEndWithTheObject) {
+  std::promise<std::string> told;
+  pid_t grandchild = 0;
+  {
+    auto process = Process::start(shell("sleep 1000 & echo $!; wait"),
+                                  [&](const std::string& line) { told.set_value(line); });
+    ASSERT_TRUE(process);
+    grandchild = std::stoi(told.get_future().get());
+    EXPECT_TRUE(is_alive(grandchild));
+  }
+  EXPECT_TRUE(ends_soon(grandchild));
 }
 
 TEST(Process, WhatItLeavesBehindEndsWhenItExits) {

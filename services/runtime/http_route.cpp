@@ -1,0 +1,114 @@
+#include "runtime/http_route.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace tunesmith {
+namespace {
+
+std::string origin(const Url& url) { return url.host + ":" + std::to_string(url.port); }
+
+std::string percent_decoded(const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    unsigned value = 0;
+    if (text[i] == '%' && i + 2 < text.size() &&
+        std::from_chars(&text[i + 1], &text[i + 3], value, 16).ptr == &text[i + 3]) {
+      out += static_cast<char>(value);
+      i += 2;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+struct HostPort {
+  std::string host;
+  std::uint16_t port = 0;
+};
+
+std::optional<HostPort> parse_host_port(const std::string& text) {
+  const auto url = parse_url("http://" + text);
+  if (!url || url->path != "/" || text.find_last_of(":]") == std::string::npos) return std::nullopt;
+  return HostPort{url->host, url->port};
+}
+
+// "http://user:password@host:port".
+std::optional<Proxy> parse_proxy(std::string text) {
+  if (const std::size_t scheme = text.find("://"); scheme != std::string::npos) {
+    if (text.substr(0, scheme) != "http") return std::nullopt;
+    text.erase(0, scheme + 3);
+  }
+  Proxy proxy;
+  if (const std::size_t at = text.rfind('@'); at != std::string::npos) {
+    const std::string login = text.substr(0, at);
+    const std::size_t colon = std::min(login.find(':'), login.size());
+    proxy.user = percent_decoded(login.substr(0, colon));
+    if (colon < login.size()) {
+      proxy.password = percent_decoded(login.substr(colon + 1));
+    }
+    text.erase(0, at + 1);
+  }
+  const auto url = parse_url("http://" + text);
+  if (!url) return std::nullopt;
+  proxy.host = url->host;
+  proxy.port = url->port;
+  return proxy;
+}
+
+// Refuses when any address is refused: a name that mixes public and private ones is an attack,
+// not a load balancer.
+Result<Route> guard(const HttpClientOptions& options, const Url& url, const std::string& subject,
+                    Route route, const std::vector<NetAddress>& addresses) {
+  const bool allowed = !options.guard_addresses || options.allowed_hosts.count(url.host) > 0 ||
+                       options.allowed_hosts.count(origin(url)) > 0;
+  for (const NetAddress& address : addresses) {
+    if (allowed || is_public_address(address)) continue;
+    return permanent("AddressNotAllowed",
+                     subject + ": " + url.host + " leads to " + address.text +
+                         ", which is not an address of the public internet; if that is meant, "
+                         "the operator can add the host to allowed_data_hosts");
+  }
+  return route;
+}
+
+}  // namespace
+
+Result<Route> find_route(const HttpClientOptions& options, const Url& url,
+                         const std::string& subject) {
+  const auto guarded = [&](Route route, const std::vector<NetAddress>& addresses) {
+    return guard(options, url, subject, std::move(route), addresses);
+  };
+  const auto redirected = options.connect_to.find(origin(url));
+  Route route{std::nullopt, {}, url.port};
+  std::string host = url.host;
+  if (redirected != options.connect_to.end()) {
+    const auto target = parse_host_port(redirected->second);
+    if (!target) {
+      return permanent("ConfigInvalid", "connect_to: expected ADDRESS:PORT for " + origin(url) +
+                                            ", found '" + redirected->second + "'");
+    }
+    host = target->host;
+    route.port = target->port;
+  } else if (const std::string& text =
+                 url.scheme == "https" ? options.https_proxy : options.http_proxy;
+             !text.empty() && !matches_no_proxy(options.no_proxy, url.host, url.port)) {
+    route.proxy = parse_proxy(text);
+    if (!route.proxy) {
+      return permanent("ConfigInvalid", "the proxy '" + redact_url(text) +
+                                            "' is not usable: expected http://HOST:PORT");
+    }
+    // A name is resolved by the proxy, which must guard its own network; a number can be judged
+    // here.
+    return guarded(std::move(route), numeric_host(host));
+  }
+  auto addresses = resolve_host(host);
+  if (!addresses) {
+    return transient("ConnectionFailed", subject + ": " + addresses.error().message);
+  }
+  route.addresses = *addresses;
+  return guarded(std::move(route), *addresses);
+}
+
+}  // namespace tunesmith
