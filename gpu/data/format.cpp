@@ -92,6 +92,7 @@ Result<FileFormat> detect_format(std::string_view head, const std::string& name)
   std::string_view text = head;
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
   text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
+  if (text.empty()) return permanent("DataEmpty", fmt::format("{}: only white space", name));
   if (const auto mistake = known_mistake(text)) {
     return permanent("DataFormatUnknown",
                      fmt::format("{}: this is {}; expected {}", name, *mistake, kKnown));

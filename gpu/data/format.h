@@ -10,8 +10,8 @@
 namespace tunesmith::engine {
 
 // `head`: the first bytes of the file (4 KiB are enough), not empty; `name`: for its ending and for
-// messages. Fails with DataFormatUnknown, saying what the file looks like, and with
-// DataNotReadable when it is not what its ending says.
+// messages. Fails with DataFormatUnknown, saying what the file looks like, with DataNotReadable
+// when it is not what its ending says, and with DataEmpty.
 Result<FileFormat> detect_format(std::string_view head, const std::string& name);
 
 }  // namespace tunesmith::engine

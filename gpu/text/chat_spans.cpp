@@ -117,10 +117,23 @@ Result<std::vector<ByteSpan>> spans_by_beginnings(std::string_view text,
   return spans;
 }
 
+std::vector<Message> mark_contents(std::span<const Message> messages) {
+  std::vector<Message> marked(messages.begin(), messages.end());
+  for (Message& message : marked) {
+    if (message.role != "assistant") continue;
+    const std::string_view core = trim(message.content);
+    const std::size_t begin =
+        core.empty() ? 0 : static_cast<std::size_t>(core.data() - message.content.data());
+    message.content.insert(begin + core.size(), kEnd);
+    message.content.insert(begin, kBegin);
+  }
+  return marked;
+}
+
 void include_stop_tokens(std::string_view text, std::span<const std::string> stop_texts,
-                         std::vector<ByteSpan>& spans) {
+                         bool behind_space, std::vector<ByteSpan>& spans) {
   for (std::size_t i = 0; i < spans.size(); ++i) {
-    const std::size_t end = stop_token_end(text, spans[i].end, stop_texts, false);
+    const std::size_t end = stop_token_end(text, spans[i].end, stop_texts, behind_space);
     const std::size_t bound = i + 1 < spans.size() ? spans[i + 1].begin : text.size();
     if (end != std::string_view::npos && end <= bound) spans[i].end = end;
   }

@@ -30,9 +30,14 @@ Result<std::vector<ByteSpan>> spans_by_beginnings(std::string_view text,
                                                   std::span<const std::string> stop_texts,
                                                   const RenderBeginning& render_beginning);
 
-// Lengthens each span by a stop token that stands right behind it: the end of the turn is learnt
-// whether or not the template counts it as said by the assistant.
+// The messages with generation marks around what the assistant says (inside its outer white space,
+// which templates trim). Rendered and given to take_marks, this finds the turns where the template
+// rewrites the past, as Mistral's does, which moves the system message to the last question.
+std::vector<Message> mark_contents(std::span<const Message> messages);
+
+// Lengthens each span by a stop token that stands right behind it (or behind white space): the end
+// of the turn is learnt whether or not the template counts it as said by the assistant.
 void include_stop_tokens(std::string_view text, std::span<const std::string> stop_texts,
-                         std::vector<ByteSpan>& spans);
+                         bool behind_space, std::vector<ByteSpan>& spans);
 
 }  // namespace tunesmith::engine

@@ -31,6 +31,7 @@ struct Tokenizer::Impl {
   std::string bos_text;
   std::vector<std::int32_t> stop_ids;
   std::vector<std::string> stop_texts;
+  std::string turn_lead;  // what stands between the generation prompt and an answer (Mistral: " ")
   std::size_t vocab_size = 0;
 
   std::optional<std::int32_t> id_of(std::string_view token) const {
@@ -46,7 +47,10 @@ struct Tokenizer::Impl {
 
   void set_special_tokens(const TokenizerFiles& files);
   void add_stop_id(std::optional<std::int64_t> id);
-  void find_turn_end();
+  void probe_template();
+  void find_turn_end(std::string_view behind_answer);
+  std::optional<RenderedChat> chat_by_marks(std::span<const Message> messages,
+                                            bool generation_prompt) const;
   Result<std::string> variables(std::span<const Message> messages, bool generation_prompt) const;
   Result<std::string> render(std::span<const Message> messages, bool generation_prompt,
                              bool mark) const;
@@ -80,18 +84,27 @@ void Tokenizer::Impl::add_stop_id(std::optional<std::int64_t> id) {
   stop_texts.push_back(text_of(token, /*skip_special=*/false));
 }
 
-// A model folder without generation_config.json does not say which token ends a turn when that is
-// not EOS (phi-3's <|end|>). The template does: the special token right behind an answer.
-void Tokenizer::Impl::find_turn_end() {
+// Learns from a small conversation what the template puts around an answer.
+void Tokenizer::Impl::probe_template() {
   const std::string answer = "tunesmith-answer";
   const Message probe[] = {{.role = "user", .content = "question"},
                            {.role = "assistant", .content = answer}};
   const auto text = render(probe, false, false);
+  const auto prompt = render(std::span(probe).first(1), true, false);
   if (!text) return;
-  const std::size_t at = text->rfind(answer);
-  if (at == std::string::npos) return;
-  const auto rest =
-      rust::encode(*tokenizer, std::string_view(*text).substr(at + answer.size()), false, false);
+  const std::string_view whole = *text;
+  const std::size_t at = whole.rfind(answer);
+  if (at == std::string_view::npos) return;
+  find_turn_end(whole.substr(at + answer.size()));
+  if (prompt && whole.starts_with(*prompt) && prompt->size() <= at) {
+    turn_lead = whole.substr(prompt->size(), at - prompt->size());
+  }
+}
+
+// A model folder without generation_config.json does not say which token ends a turn when that is
+// not EOS (phi-3's <|end|>). The template does: the special token right behind an answer.
+void Tokenizer::Impl::find_turn_end(std::string_view behind_answer) {
+  const auto rest = rust::encode(*tokenizer, behind_answer, false, false);
   if (!rest || rest->tokens.empty()) return;
   const std::int32_t first = rest->tokens.front();
   const bool special = text_of(first, true).empty() && !text_of(first, false).empty();
@@ -130,6 +143,20 @@ Result<std::string> Tokenizer::Impl::render(std::span<const Message> messages,
                      fmt::format("the chat template refuses: {}", text.error()));
   }
   return *std::move(text);
+}
+
+std::optional<RenderedChat> Tokenizer::Impl::chat_by_marks(std::span<const Message> messages,
+                                                           bool generation_prompt) const {
+  const auto marked = render(mark_contents(messages), generation_prompt, false);
+  if (!marked) return std::nullopt;
+  auto chat = take_marks(*marked);
+  if (!chat) return std::nullopt;
+  for (ByteSpan& span : chat->assistant) {
+    if (std::string_view(chat->text).substr(0, span.begin).ends_with(turn_lead))
+      span.begin -= turn_lead.size();
+  }
+  include_stop_tokens(chat->text, stop_texts, true, chat->assistant);
+  return chat;
 }
 
 // add_bos_token of tokenizer_config.json wins over the post-processor; a text that brings its own
@@ -175,7 +202,7 @@ Result<Tokenizer> Tokenizer::load(const std::filesystem::path& model_dir) {
                                    chat_template.error()));
     }
     impl->chat_template = *std::move(chat_template);
-    impl->find_turn_end();
+    impl->probe_template();
   }
   return Tokenizer(std::move(impl));
 }
@@ -222,13 +249,17 @@ Result<RenderedChat> Tokenizer::render_chat(std::span<const Message> messages,
     if (!marked) return tl::unexpected(marked.error());
     auto chat = take_marks(*marked);
     if (chat && chat->text == *text) {
-      include_stop_tokens(chat->text, impl_->stop_texts, chat->assistant);
+      include_stop_tokens(chat->text, impl_->stop_texts, false, chat->assistant);
       return *std::move(chat);
     }
   }
   auto spans = spans_by_beginnings(*text, messages, impl_->stop_texts, [&](std::size_t n) {
     return impl_->render(messages.first(n), true, false);
   });
+  if (!spans && spans.error().reason == "ChatTemplateNotTrainable") {
+    auto chat = impl_->chat_by_marks(messages, add_generation_prompt);
+    if (chat && chat->text == *text) return *std::move(chat);
+  }
   if (!spans) return tl::unexpected(spans.error());
   return RenderedChat{.text = *std::move(text), .assistant = *std::move(spans)};
 }

@@ -65,8 +65,9 @@ class Tokenizer {
   Result<std::string> render(std::span<const Message> messages, bool add_generation_prompt) const;
 
   // As render, and says what the assistant said: from the template's {% generation %} tags when it
-  // has them, else by rendering the beginnings of the conversation. Fails with
-  // ChatTemplateNotTrainable when these contradict each other, so that no mask can be derived.
+  // has them, else by rendering the beginnings of the conversation, else (the template rewrites the
+  // past) by rendering with marks in the assistant's contents. Fails with ChatTemplateNotTrainable
+  // when all of these contradict the rendering itself, so that no mask can be derived.
   // Encode the result with add_special_tokens = false: the template writes its own BOS.
   Result<RenderedChat> render_chat(std::span<const Message> messages,
                                    bool add_generation_prompt) const;

@@ -175,10 +175,22 @@ TEST(Tokenizer, ATurnThatRepeatsTheQuestionIsFound) {
   EXPECT_EQ(chat->assistant[0].begin, chat->text.rfind("same"));
 }
 
-TEST(Tokenizer, RefusesATemplateThatRewritesThePast) {
-  const TemporaryModel model(kTestdata / "tiny", std::string("{% for m in messages %}{{ m.role }}/"
-                                                             "{{ messages|length }}:{{ m.content }}"
-                                                             "\n{% endfor %}"));
+TEST(Tokenizer, ATemplateThatRewritesThePastIsUnderstood) {
+  const TemporaryModel model(kTestdata / "tiny", kTestdata / "templates" / "mistral.jinja");
+  std::vector<Message> messages{{"system", "Be brief."}};
+  messages.insert(messages.end(), kTwoTurns.begin(), kTwoTurns.end());
+  const auto chat = load(model.dir()).render_chat(messages, false);
+  ASSERT_TRUE(chat) << chat.error().message;
+  // The system message goes only into a question that stands last: as in the original.
+  EXPECT_EQ(chat->text, "<s>[INST] Hi [/INST] Yes?</s>[INST] Bye [/INST] So long</s>");
+  EXPECT_EQ(said(*chat), "[ Yes?</s>][ So long</s>]");
+}
+
+TEST(Tokenizer, RefusesATemplateThatHidesWhatWasSaid) {
+  const TemporaryModel model(kTestdata / "tiny",
+                             std::string("{% for m in messages %}"
+                                         "{{ messages|length }}:"
+                                         "{{ m.content|upper }}\n{% endfor %}"));
   const auto chat = load(model.dir()).render_chat(kTwoTurns, false);
   ASSERT_FALSE(chat);
   EXPECT_EQ(chat.error().reason, "ChatTemplateNotTrainable");
