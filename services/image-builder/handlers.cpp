@@ -1,0 +1,261 @@
+#include "image-builder/handlers.h"
+
+#include <utility>
+
+#include "image-builder/push_secret.h"
+#include "image-builder/standing_watch.h"
+
+namespace tunesmith::image_builder {
+
+namespace {
+
+using bus::Disposition;
+namespace v1 = events::v1;
+
+constexpr std::chrono::seconds kBusRetry{5};
+
+// A folder of one push, gone with it.
+struct PushFolder {
+  explicit PushFolder(std::filesystem::path folder) : path(std::move(folder)) {
+    std::error_code ignored;  // whoever writes into it finds out
+    std::filesystem::remove_all(path, ignored);
+    std::filesystem::create_directories(path, ignored);
+  }
+  ~PushFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path, ignored);
+  }
+  PushFolder(const PushFolder&) = delete;
+  PushFolder& operator=(const PushFolder&) = delete;
+
+  const std::filesystem::path path;
+};
+
+std::string key_in(const RemoteManifest& manifest) {
+  const auto annotations = annotations_in(manifest.body);
+  const auto found = annotations.find(kTuningKeyAnnotation);
+  return found == annotations.end() ? "" : found->second;
+}
+
+tl::unexpected<Failure> tag_taken(const v1::Plan& plan, const RemoteManifest& holds) {
+  const std::string key = key_in(holds);
+  return permanent(
+      "OutputTagTaken",
+      "the tag of " + plan.output().image() + " already holds " +
+          (key.empty() ? "an image that tunesmith did not make"
+                       : "the adapter of another tuning (key " + key.substr(0, 12) + "…)") +
+          ", " + holds.digest + "; choose another tag or delete that one");
+}
+
+template <typename Event>
+Event about(const v1::WorkspaceRef& workspace) {
+  Event event;
+  *event.mutable_workspace() = workspace;
+  return event;
+}
+
+template <typename Event>
+Event failed(const v1::WorkspaceRef& workspace, const Failure& failure) {
+  auto event = about<Event>(workspace);
+  *event.mutable_failure() = bus::to_proto(failure);
+  return event;
+}
+
+Log log_for(const Log& log, const v1::WorkspaceRef& workspace, const bus::IncomingEvent& event) {
+  return log.with({{"workspace", workspace.namespace_() + "/" + workspace.name()},
+                   {"uid", workspace.uid()},
+                   {"generation", static_cast<long long>(workspace.generation())},
+                   {"event_id", event.id},
+                   {"traceparent", event.traceparent}});
+}
+
+}  // namespace
+
+struct Handlers::Output {
+  std::unique_ptr<RegistryClient> client;
+  std::string tag;
+  std::optional<RemoteManifest> holds;  // ours, when there is one
+};
+
+Handlers::Handlers(BuilderOptions options, World world)
+    : options_(std::move(options)), world_(std::move(world)) {}
+
+Disposition Handlers::on_tuning_planned(const bus::IncomingEvent& incoming, std::stop_token stop) {
+  const auto event = bus::decode<v1::TuningPlanned>(incoming);
+  if (!event) return Disposition::dead(event.error());
+  const auto& workspace = event->workspace();
+  if (const auto instead = not_now(workspace)) return *instead;
+
+  const StandingWatch watch(world_.current, workspace, stop);
+  PushProgress progress(world_.publisher, world_.clock, options_.progress_every, workspace,
+                        first_check_sequence(incoming.deliveries), incoming.traceparent);
+  const auto output = open_output(workspace, event->plan(), true,
+                                  call_for(progress, options_.check_limit, watch.token()));
+  if (watch.superseded()) return Disposition::done();
+  if (stop.stop_requested()) return Disposition::hand_back();
+  if (const auto instead = not_now(workspace)) return *instead;
+
+  const Log log = log_for(world_.log, workspace, incoming);
+  world_.metrics.output_checked(output ? "cleared" : output.error().reason);
+  if (!output) {
+    log.warning("plan rejected",
+                {{"reason", output.error().reason}, {"failure", output.error().message}});
+    return announce(bus::make_event(failed<v1::PlanRejected>(workspace, output.error()), "",
+                                    incoming.traceparent));
+  }
+  log.info("plan cleared", {{"image", event->plan().output().image()}});
+  auto cleared = about<v1::PlanCleared>(workspace);
+  *cleared.mutable_plan() = event->plan();
+  return announce(bus::make_event(cleared, "", incoming.traceparent));
+}
+
+Disposition Handlers::on_adapter_ready(const bus::IncomingEvent& incoming, std::stop_token stop) {
+  const auto event = bus::decode<v1::AdapterReady>(incoming);
+  if (!event) return Disposition::dead(event.error());
+  const auto& workspace = event->workspace();
+  if (const auto instead = not_now(workspace)) return *instead;
+
+  const auto began = world_.clock.steady_now();
+  const StandingWatch watch(world_.current, workspace, stop);
+  PushProgress progress(world_.publisher, world_.clock, options_.progress_every, workspace,
+                        first_push_sequence(incoming.deliveries), incoming.traceparent);
+  const auto pushed =
+      push(*event, progress, call_for(progress, options_.push_limit, watch.token()));
+  if (watch.superseded()) return Disposition::done();
+  if (!pushed && stop.stop_requested()) return Disposition::hand_back();
+  if (const auto instead = not_now(workspace)) return *instead;
+
+  const Log log = log_for(world_.log, workspace, incoming);
+  world_.metrics.push_ended(pushed ? "pushed" : pushed.error().reason);
+  if (!pushed) {
+    log.error("push failed",
+              {{"reason", pushed.error().reason}, {"failure", pushed.error().message}});
+    return announce(bus::make_event(failed<v1::ImagePushFailed>(workspace, pushed.error()), "",
+                                    incoming.traceparent));
+  }
+  const std::chrono::duration<double> seconds = world_.clock.steady_now() - began;
+  world_.metrics.pushed(static_cast<double>(pushed->size_bytes()), seconds.count());
+  log.info("image pushed", {{"image", pushed->image()},
+                            {"digest", pushed->digest()},
+                            {"size_bytes", static_cast<unsigned long>(pushed->size_bytes())},
+                            {"seconds", seconds.count()}});
+  return announce(bus::make_event(*pushed, "", incoming.traceparent));
+}
+
+Result<Handlers::Output> Handlers::open_output(const v1::WorkspaceRef& workspace,
+                                               const v1::Plan& plan, bool check_right,
+                                               const RegistryCall& call) {
+  const auto target = workspace::parse_image_reference(plan.output().image());
+  if (!target) return tl::unexpected(target.error());
+  if (!target->digest.empty()) {
+    return permanent("ImageReferenceInvalid",
+                     "the output image " + plan.output().image() +
+                         " names a digest, which only the content can decide; name a tag");
+  }
+  auto credentials = read_push_secret(options_.secrets_dir, workspace.namespace_(),
+                                      plan.output().image_push_secret(), target->registry,
+                                      world_.clock, options_.registry, call);
+  if (!credentials) return tl::unexpected(credentials.error());
+  Output output{.client = std::make_unique<RegistryClient>(
+                    world_.http, world_.clock, options_.registry, *target, *std::move(credentials)),
+                .tag = target->tag,
+                .holds = std::nullopt};
+  if (check_right) {
+    if (const auto right = output.client->check_push(call); !right) {
+      return tl::unexpected(right.error());
+    }
+  }
+  auto holds = output.client->manifest(target->tag, call);
+  if (!holds) return tl::unexpected(holds.error());
+  if (*holds && key_in(**holds) != plan.tuning_key()) return tag_taken(plan, **holds);
+  output.holds = *std::move(holds);
+  return output;
+}
+
+Result<v1::ImagePushed> Handlers::push(const v1::AdapterReady& ready, PushProgress& progress,
+                                       RegistryCall call) {
+  const auto& plan = ready.plan();
+  const auto output = open_output(ready.workspace(), plan, false, call);
+  if (!output) return tl::unexpected(output.error());
+
+  auto pushed = about<v1::ImagePushed>(ready.workspace());
+  pushed.set_image(plan.output().image());
+  pushed.set_tuning_key(plan.tuning_key());
+  *pushed.mutable_adapter() = ready.adapter();
+  if (output->holds) {
+    pushed.set_digest(output->holds->digest);
+    pushed.set_size_bytes(image_size_bytes(output->holds->body));
+    return pushed;
+  }
+  const PushFolder folder(options_.work_dir / (ready.workspace().uid() + "-push"));
+  const auto image = build(ready, folder.path, call);
+  if (!image) return tl::unexpected(image.error());
+  progress.set_total(image->size_bytes());
+  if (const auto done = output->client->push(*image, output->tag, call); !done) {
+    return tl::unexpected(done.error());
+  }
+  pushed.set_digest(image->manifest_digest);
+  pushed.set_size_bytes(image->size_bytes());
+  return pushed;
+}
+
+Result<AdapterImage> Handlers::build(const v1::AdapterReady& ready,
+                                     const std::filesystem::path& folder,
+                                     const RegistryCall& call) {
+  const auto archive = folder / "adapter.tar";
+  RetryWait wait(world_.clock, options_.registry, call);
+  while (true) {
+    const auto fetched = fetch(ready.adapter(), archive, call);
+    auto image = fetched ? build_adapter_image(archive, folder / "layer.tar.gz",
+                                               annotations_of(ready.plan()))
+                         : tl::unexpected(fetched.error());
+    std::error_code ignored;
+    std::filesystem::remove(archive, ignored);
+    if (image || image.error().failure_class != FailureClass::kTransient) return image;
+    if (!wait.again(image.error(), std::chrono::seconds(0))) return image;
+  }
+}
+
+Result<void> Handlers::fetch(const v1::AdapterObject& adapter, const std::filesystem::path& file,
+                             const RegistryCall& call) {
+  const auto fetched = world_.objects.get_file(adapter.bucket(), adapter.name(), file, call.stop);
+  if (!fetched && fetched.error().failure_class != FailureClass::kTransient) {
+    return permanent("AdapterMissing",
+                     "the trained adapter cannot be read from the object store (" +
+                         fetched.error().message + "); tunesmith retry trains again");
+  }
+  if (!fetched) return tl::unexpected(fetched.error());
+  if (fetched->sha256 != adapter.sha256()) {
+    return permanent("AdapterInvalid", "the object " + adapter.name() + " has sha256 " +
+                                           fetched->sha256 + ", the worker announced " +
+                                           adapter.sha256() + "; tunesmith retry trains again");
+  }
+  return {};
+}
+
+RegistryCall Handlers::call_for(PushProgress& progress, std::chrono::milliseconds limit,
+                                std::stop_token stop) {
+  return {
+      .stop = std::move(stop),
+      .deadline = world_.clock.steady_now() + limit,
+      .on_wait =
+          [this, &progress](const Failure& failure) {
+            world_.metrics.waited(failure.reason);
+            world_.log.debug("waiting", {{"reason", failure.reason}, {"failure", failure.message}});
+            progress.waiting(failure);
+          },
+      .on_progress = [&progress](std::uint64_t bytes) { progress.moved(bytes); }};
+}
+
+std::optional<Disposition> Handlers::not_now(const v1::WorkspaceRef& workspace) {
+  const auto standing = bus::standing(world_.current, workspace);
+  if (!standing) return Disposition::retry(kBusRetry);
+  if (*standing != bus::Standing::kCurrent) return Disposition::done();
+  return std::nullopt;
+}
+
+Disposition Handlers::announce(const bus::OutgoingEvent& event) {
+  return world_.publisher.publish(event) ? Disposition::done() : Disposition::retry(kBusRetry);
+}
+
+}  // namespace tunesmith::image_builder

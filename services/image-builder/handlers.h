@@ -1,0 +1,82 @@
+// What the image-builder does with each event: decode, ask whether it still counts, make it true at
+// the registry, announce.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+
+#include "bus/connection.h"
+#include "bus/current.h"
+#include "bus/event.h"
+#include "bus/key_value.h"
+#include "bus/object_store.h"
+#include "image-builder/metrics.h"
+#include "image-builder/push_progress.h"
+#include "image-builder/registry_client.h"
+#include "runtime/clock.h"
+#include "runtime/http_client.h"
+#include "runtime/log.h"
+#include "tunesmith/events/v1/image.pb.h"
+#include "tunesmith/events/v1/planning.pb.h"
+
+namespace tunesmith::image_builder {
+
+struct BuilderOptions {
+  std::filesystem::path secrets_dir;
+  std::filesystem::path work_dir;  // holds one adapter and one layer per push under way
+  std::chrono::milliseconds check_limit{
+      std::chrono::minutes(10)};  // of everything before PlanCleared
+  std::chrono::milliseconds push_limit{std::chrono::hours(2)};
+  std::chrono::milliseconds progress_every{2'000};
+  RegistryOptions registry;
+};
+
+// Thread-safe: events of different Workspaces are handled at once. All that is handed in outlives
+// it.
+class Handlers {
+ public:
+  struct World {
+    const HttpClient& http;
+    bus::Publisher& publisher;
+    bus::KeyValue& current;
+    bus::ObjectStore& objects;
+    const Clock& clock;
+    Metrics& metrics;
+    Log log;
+  };
+  Handlers(BuilderOptions options, World world);
+
+  // PlanCleared when the output repository takes an upload from us and the tag is free or ours,
+  // else PlanRejected.
+  bus::Disposition on_tuning_planned(const bus::IncomingEvent& incoming, std::stop_token stop);
+  // ImagePushed, at once when the tag holds an image of this tuning key already, else after
+  // building and pushing it; or ImagePushFailed.
+  bus::Disposition on_adapter_ready(const bus::IncomingEvent& incoming, std::stop_token stop);
+
+ private:
+  struct Output;  // a client for the plan's output and what its tag holds
+
+  Result<Output> open_output(const events::v1::WorkspaceRef& workspace,
+                             const events::v1::Plan& plan, bool check_right,
+                             const RegistryCall& call);
+  Result<events::v1::ImagePushed> push(const events::v1::AdapterReady& ready,
+                                       PushProgress& progress, RegistryCall call);
+  Result<AdapterImage> build(const events::v1::AdapterReady& ready,
+                             const std::filesystem::path& folder, const RegistryCall& call);
+  Result<void> fetch(const events::v1::AdapterObject& adapter, const std::filesystem::path& file,
+                     const RegistryCall& call);
+  RegistryCall call_for(PushProgress& progress, std::chrono::milliseconds limit,
+                        std::stop_token stop);
+  // What to do instead of going on, when the event no longer counts or that cannot be known.
+  std::optional<bus::Disposition> not_now(const events::v1::WorkspaceRef& workspace);
+  bus::Disposition announce(const bus::OutgoingEvent& event);
+
+  const BuilderOptions options_;
+  const World world_;
+};
+
+}  // namespace tunesmith::image_builder

@@ -1,0 +1,93 @@
+// tunesmith-image-builder: may we push there, and the adapter image into the registry.
+#include <filesystem>
+#include <random>
+#include <utility>
+
+#include "bus/connection.h"
+#include "bus/topology.h"
+#include "image-builder/handlers.h"
+#include "runtime/service.h"
+
+namespace tunesmith::image_builder {
+
+namespace {
+
+constexpr int kConcurrency = 4;
+
+BuilderOptions read_options(ConfigReader& config) {
+  BuilderOptions options;
+  options.secrets_dir = config.required_text("secrets_dir");
+  options.work_dir = config.required_text("work_dir");
+  options.check_limit = config.duration("check_limit", options.check_limit);
+  options.push_limit = config.duration("push_limit", options.push_limit);
+  for (auto& registry : config.texts("insecure_registries", {})) {
+    options.registry.insecure_registries.insert(std::move(registry));
+  }
+  options.registry.seed = std::random_device()();
+  return options;
+}
+
+// Whatever a killed predecessor left is made again.
+Result<void> empty_work_dir(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().filename().string().ends_with("-push")) {
+      std::filesystem::remove_all(entry.path(), error);
+    }
+  }
+  if (error) {
+    return permanent("ConfigInvalid", "work_dir " + folder.string() + ": " + error.message());
+  }
+  return {};
+}
+
+Result<void> run(ServiceContext& context) {
+  const BuilderOptions options = read_options(context.config);
+  const auto connection_options = bus::ConnectionOptions::from_config(context.config, context.name);
+  const HttpClient http(HttpClientOptions::from_config(context.config));
+  if (auto read = context.config.finish(); !read) return read;
+  if (auto empty = empty_work_dir(options.work_dir); !empty) return empty;
+
+  const auto connection =
+      bus::Connection::open(connection_options, context.log, context.shutdown.token());
+  if (!connection) return tl::unexpected(connection.error());
+  const auto current = (*connection)->key_value(bus::bucket::kCurrent);
+  if (!current) return tl::unexpected(current.error());
+
+  const SystemClock clock;
+  Metrics metrics(*context.registry);
+  Handlers handlers(options, {http, **connection, **current, (*connection)->objects(), clock,
+                              metrics, context.log});
+  const auto consume = [&](std::string token, auto method) {
+    return (*connection)
+        ->consume({.service = context.name, .token = std::move(token), .concurrency = kConcurrency},
+                  [&handlers, method](const bus::IncomingEvent& event, std::stop_token stop) {
+                    return (handlers.*method)(event, std::move(stop));
+                  });
+  };
+  const auto planned =
+      consume(bus::token_of<events::v1::TuningPlanned>(), &Handlers::on_tuning_planned);
+  if (!planned) return tl::unexpected(planned.error());
+  const auto ready =
+      consume(bus::token_of<events::v1::AdapterReady>(), &Handlers::on_adapter_ready);
+  if (!ready) return tl::unexpected(ready.error());
+
+  const auto admin = serve_admin(
+      context, [] { return std::optional<std::string>(); },
+      [&connection]() -> std::optional<std::string> {
+        if ((*connection)->connected()) return std::nullopt;
+        return "not connected to NATS";
+      });
+  if (!admin) return tl::unexpected(admin.error());
+  context.shutdown.wait();
+  return {};
+}
+
+}  // namespace
+
+}  // namespace tunesmith::image_builder
+
+int main(int argc, char** argv) {
+  return tunesmith::run_service("image-builder", argc, argv, tunesmith::image_builder::run);
+}

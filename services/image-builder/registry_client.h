@@ -1,0 +1,56 @@
+// What the image-builder asks of a registry: may I push here, what does this tag hold, take this
+// image.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "image-builder/adapter_image.h"
+#include "image-builder/blob_upload.h"
+#include "image-builder/registry_session.h"
+#include "runtime/result.h"
+
+namespace tunesmith::image_builder {
+
+struct RemoteManifest {
+  std::string digest;  // of the bytes that came
+  std::string body;
+};
+
+// One repository of one registry; OCI distribution 1.1. Every call waits out what is transient
+// until call.deadline, then returns it; `Stopped` at a stop. Permanent: see registry_errors.h.
+// Thread-safe; `http` and `clock` outlive it.
+class RegistryClient {
+ public:
+  RegistryClient(const HttpClient& http, const Clock& clock, RegistryOptions options,
+                 ImageReference target, RegistryCredentials credentials)
+      : session_(http, clock, std::move(options), std::move(target), std::move(credentials)) {}
+
+  // Opens an upload and cancels it: success means that we may push.
+  Result<void> check_push(const RegistryCall& call);
+
+  // By tag or digest; nullopt when there is none.
+  Result<std::optional<RemoteManifest>> manifest(const std::string& reference,
+                                                 const RegistryCall& call);
+
+  // Makes the repository have a blob of another repository of the registry, without sending it;
+  // false when the registry does not do that for us.
+  Result<bool> mount_blob(const std::string& digest, const std::string& from_repository,
+                          const RegistryCall& call);
+
+  // Layer, configuration, then the manifest under `tag` (the commit), then reads all back by
+  // digest. call.on_progress counts bytes of the whole image. Permanent `PushNotReadBack` when the
+  // registry holds something else afterwards.
+  Result<void> push(const AdapterImage& image, const std::string& tag, const RegistryCall& call);
+
+ private:
+  Result<void> put_manifest(const AdapterImage& image, const std::string& tag,
+                            const RegistryCall& call);
+  Result<void> read_back(const AdapterImage& image, const Blob& layer, const Blob& config,
+                         const RegistryCall& call);
+
+  RegistrySession session_;
+};
+
+}  // namespace tunesmith::image_builder

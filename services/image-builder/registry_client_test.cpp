@@ -1,0 +1,298 @@
+// The registry client against the real docker-registry, seen with skopeo's eyes.
+#include "image-builder/registry_client.h"
+
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <memory>
+
+#include "image-builder/testing/adapter_archive.h"
+#include "registry/docker_registry.h"
+#include "registry/token_server.h"
+#include "runtime/process.h"
+
+namespace tunesmith::image_builder {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing_support::DockerRegistry;
+using testing_support::TokenServer;
+
+constexpr std::uint64_t kMiB = 1u << 20;
+const testing_support::RegistryUser kUser{"demo", "s3cret"};
+const Annotations kAnnotations = {{kTuningKeyAnnotation, "key"}, {kModelNameAnnotation, "model"}};
+
+RegistryOptions quick() {
+  RegistryOptions options;
+  options.backoff.first = 10ms;
+  options.backoff.most = 200ms;
+  return options;
+}
+
+class RegistryClientTest : public testing::Test {
+ protected:
+  RegistryClient client(const std::string& host, RegistryCredentials credentials = {},
+                        const std::string& repository = "team/adapter") {
+    options_.insecure_registries.insert(host);
+    return {http_,
+            clock_,
+            options_,
+            {.registry = host, .repository = repository, .tag = {}, .digest = {}},
+            std::move(credentials)};
+  }
+  RegistryCall call() {
+    return {.stop = {},
+            .deadline = clock_.steady_now() + 60s,
+            .on_wait = [this](const Failure& failure) { waits_.push_back(failure.reason); }};
+  }
+  AdapterImage image(std::size_t weight_bytes) {
+    weights_ = safetensors_of(weight_bytes);
+    write_archive(folder_.path / "adapter.tar", {{"adapter_config.json", kAdapterConfig},
+                                                 {"adapter_model.safetensors", weights_}});
+    return build_adapter_image(folder_.path / "adapter.tar", folder_.path / "layer", kAnnotations)
+        .value();
+  }
+  std::string run(std::vector<std::string> argv) {
+    const auto ended = run_process({.argv = std::move(argv)}, 60s, {});
+    EXPECT_TRUE(ended && ended->status.code == 0) << (ended ? ended->error_output : "not started");
+    return ended ? ended->output : "";
+  }
+
+  TemporaryFolder folder_;
+  SystemClock clock_;
+  HttpClient http_{HttpClientOptions{}};
+  RegistryOptions options_ = quick();
+  std::vector<std::string> waits_;
+  std::string weights_;
+};
+
+TEST_F(RegistryClientTest, SkopeoCopiesThePushedImageAndDataHoldsBothFiles) {
+  DockerRegistry registry({.user = kUser});
+  const auto built = image(3 * kMiB);
+  auto client = this->client(registry.host(), {kUser.name, kUser.password, ""});
+  ASSERT_TRUE(client.check_push(call()));
+  const auto pushed = client.push(built, "v1", call());
+  ASSERT_TRUE(pushed) << pushed.error().message;
+
+  const std::string source = "docker://" + registry.host() + "/team/adapter:v1";
+  const std::string credentials = kUser.name + ":" + kUser.password;
+  EXPECT_EQ(run({"skopeo", "inspect", "--tls-verify=false", "--creds", credentials, "--format",
+                 "{{.Digest}}", source}),
+            built.manifest_digest + "\n");
+  const auto copy = folder_.path / "copy";
+  run({"skopeo", "copy", "--src-tls-verify=false", "--src-creds", credentials, source,
+       "dir:" + copy.string()});
+  EXPECT_EQ(bytes_of(copy / "manifest.json"), built.manifest);
+  run({"tar", "-xzf", (copy / built.layer.digest.substr(7)).string(), "-C", folder_.path.string()});
+  EXPECT_EQ(bytes_of(folder_.path / "data/adapter_config.json"), kAdapterConfig);
+  EXPECT_EQ(bytes_of(folder_.path / "data/adapter_model.safetensors"), weights_);
+}
+
+TEST_F(RegistryClientTest, ManifestsAreReadBackByTagAndDigest) {
+  DockerRegistry registry;
+  const auto built = image(1000);
+  auto client = this->client(registry.host());
+  ASSERT_EQ(client.manifest("v1", call()).value(), std::nullopt);
+  ASSERT_TRUE(client.push(built, "v1", call()));
+  for (const std::string& reference : {std::string("v1"), built.manifest_digest}) {
+    const auto found = client.manifest(reference, call()).value();
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->digest, built.manifest_digest);
+    EXPECT_EQ(found->body, built.manifest);
+  }
+}
+
+TEST_F(RegistryClientTest, WhatTheRegistryHasIsNotSentAgain) {
+  DockerRegistry registry;
+  const auto built = image(kMiB);
+  auto client = this->client(registry.host());
+  ASSERT_TRUE(client.push(built, "v1", call()));
+  const int uploads = registry.logged("POST /v2/");
+  EXPECT_EQ(uploads, 2);
+  ASSERT_TRUE(client.push(built, "v2", call()));
+  EXPECT_EQ(registry.logged("POST /v2/"), uploads);
+}
+
+TEST_F(RegistryClientTest, BlobsOfAnotherRepositoryAreMounted) {
+  DockerRegistry registry;
+  const auto built = image(kMiB);
+  ASSERT_TRUE(client(registry.host()).push(built, "v1", call()));
+  auto other = client(registry.host(), {}, "other/place");
+  EXPECT_EQ(other.mount_blob(built.layer.digest, "team/adapter", call()).value(), true);
+  EXPECT_EQ(other.mount_blob("sha256:" + std::string(64, '0'), "team/adapter", call()).value(),
+            false);
+}
+
+TEST_F(RegistryClientTest, CheckingLeavesNoOpenUpload) {
+  DockerRegistry registry;
+  ASSERT_TRUE(client(registry.host()).check_push(call()));
+  int open = 0;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(registry.folder())) {
+    open += entry.path().filename() == "startedat";
+  }
+  EXPECT_EQ(open, 0);
+  EXPECT_EQ(registry.logged("DELETE /v2/"), 1);
+}
+
+TEST_F(RegistryClientTest, WrongPasswordIsOneClearSentenceAndNoRetry) {
+  DockerRegistry registry({.user = kUser});
+  for (const RegistryCredentials& wrong :
+       {RegistryCredentials{kUser.name, "wr0ng", ""}, RegistryCredentials{}}) {
+    const auto refused = client(registry.host(), wrong).check_push(call());
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().failure_class, FailureClass::kPermanent);
+    EXPECT_EQ(refused.error().reason, "PushDenied");
+    EXPECT_THAT(refused.error().message, HasSubstr("repository:team/adapter:pull,push"));
+    EXPECT_THAT(refused.error().message, HasSubstr(registry.host()));
+    EXPECT_THAT(refused.error().message, Not(HasSubstr("wr0ng")));
+  }
+  EXPECT_TRUE(waits_.empty());
+}
+
+class TokenAuthTest : public RegistryClientTest {
+ protected:
+  TokenAuthTest()
+      : tokens_({.user = kUser.name,
+                 .password = kUser.password,
+                 .refresh_token = "r3fresh",
+                 .entra_token = "",
+                 .allowed_repository = "team/adapter"},
+                folder_.path),
+        registry_(
+            {.user = {},
+             .token = testing_support::RegistryTokenAuth{.realm = tokens_.realm(),
+                                                         .service = tokens_.options().service,
+                                                         .issuer = tokens_.options().issuer,
+                                                         .certificate = tokens_.certificate()},
+             .port = {}}) {}
+  TokenServer tokens_;
+  DockerRegistry registry_;
+};
+
+TEST_F(TokenAuthTest, PasswordBuysATokenThatIsUsedAgain) {
+  const auto pushed =
+      client(registry_.host(), {kUser.name, kUser.password, ""}).push(image(1000), "v1", call());
+  ASSERT_TRUE(pushed) << pushed.error().message;
+  EXPECT_THAT(tokens_.requests(), ElementsAre("GET basic"));
+}
+
+TEST_F(TokenAuthTest, IdentityTokenIsExchanged) {
+  const auto pushed = client(registry_.host(), {"", "", "r3fresh"}).push(image(1000), "v1", call());
+  ASSERT_TRUE(pushed) << pushed.error().message;
+  EXPECT_THAT(tokens_.requests(), ElementsAre("POST refresh_token"));
+}
+
+TEST_F(TokenAuthTest, RefusedCredentialsNameTheTokenServer) {
+  const auto refused = client(registry_.host(), {kUser.name, "wr0ng", ""}).check_push(call());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "PushDenied");
+  EXPECT_THAT(refused.error().message, HasSubstr("token server " + tokens_.realm()));
+  EXPECT_THAT(refused.error().message, Not(HasSubstr("wr0ng")));
+  EXPECT_THAT(tokens_.requests(), ElementsAre("GET basic refused"));
+}
+
+TEST_F(TokenAuthTest, TokenWithoutTheRightIsDenied) {
+  const auto refused =
+      client(registry_.host(), {kUser.name, kUser.password, ""}, "not/mine").check_push(call());
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "PushDenied");
+  EXPECT_THAT(refused.error().message, HasSubstr("repository:not/mine:pull,push"));
+  EXPECT_TRUE(waits_.empty());
+}
+
+TEST_F(TokenAuthTest, SecretsDoNotLeaveTlsForAPlainTokenServer) {
+  RegistryAuth auth(http_, "r.example", {kUser.name, kUser.password, ""}, false);
+  HttpResponse unauthorised;
+  unauthorised.status = 401;
+  unauthorised.headers.emplace("WWW-Authenticate", "Bearer realm=\"" + tokens_.realm() + "\"");
+  const auto answer = auth.answer(unauthorised, "repository:a:pull,push", {});
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().reason, "PushDenied");
+  EXPECT_THAT(tokens_.requests(), ElementsAre());
+}
+
+// Kills the registry once, when `at` bytes were sent, and starts it again at the first wait.
+class RegistryDeathTest : public RegistryClientTest {
+ protected:
+  RegistryCall killing(DockerRegistry& registry, std::uint64_t at) {
+    RegistryCall call = this->call();
+    call.on_progress = [this, &registry, at](std::uint64_t bytes) {
+      if (bytes >= at && !killed_) {
+        killed_ = true;
+        registry.kill();
+      }
+    };
+    call.on_wait = [this, &registry](const Failure& failure) {
+      waits_.push_back(failure.reason);
+      if (waits_.size() == 2) registry.restart();
+    };
+    return call;
+  }
+  bool killed_ = false;
+};
+
+TEST_F(RegistryDeathTest, ChunkedPushGoesOnWhereItWas) {
+  options_.chunk_bytes = kMiB;
+  options_.single_put_bytes = kMiB;
+  DockerRegistry registry;
+  const auto built = image(8 * kMiB);
+  auto client = this->client(registry.host());
+  const auto pushed = client.push(built, "v1", killing(registry, 4 * kMiB));
+  ASSERT_TRUE(pushed) << pushed.error().message;
+  EXPECT_TRUE(killed_);
+  EXPECT_GE(waits_.size(), 2u);
+  EXPECT_EQ(client.manifest("v1", call()).value()->digest, built.manifest_digest);
+  EXPECT_LE(registry.logged("PATCH /v2/"), 2 * (9 + 2)) << "it began anew";
+}
+
+TEST_F(RegistryDeathTest, SinglePutIsMadeGood) {
+  DockerRegistry registry;
+  const auto built = image(8 * kMiB);
+  auto client = this->client(registry.host());
+  const auto pushed = client.push(built, "v1", killing(registry, 4 * kMiB));
+  ASSERT_TRUE(pushed) << pushed.error().message;
+  EXPECT_TRUE(killed_);
+  EXPECT_EQ(client.manifest("v1", call()).value()->digest, built.manifest_digest);
+}
+
+TEST_F(RegistryClientTest, AbsentRegistryIsWaitedForUntilTheDeadline) {
+  auto gone = std::make_unique<DockerRegistry>();
+  const std::string host = gone->host();
+  gone.reset();
+  auto limited = call();
+  limited.deadline = clock_.steady_now() + 300ms;
+  const auto refused = client(host).check_push(limited);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().failure_class, FailureClass::kTransient);
+  EXPECT_THAT(refused.error().message, HasSubstr("gave up after"));
+  EXPECT_FALSE(waits_.empty());
+}
+
+TEST_F(RegistryClientTest, StopEndsAWait) {
+  auto gone = std::make_unique<DockerRegistry>();
+  const std::string host = gone->host();
+  gone.reset();
+  std::stop_source stop;
+  auto stoppable = call();
+  stoppable.stop = stop.get_token();
+  stoppable.on_wait = [&stop](const Failure&) { stop.request_stop(); };
+  EXPECT_FALSE(client(host).check_push(stoppable));
+  EXPECT_LT(clock_.steady_now(), stoppable.deadline);
+}
+
+TEST_F(RegistryClientTest, PlainHttpIsOnlyForListedRegistries) {
+  DockerRegistry registry;
+  auto strict =
+      RegistryClient(http_, clock_, options_,
+                     {.registry = registry.host(), .repository = "a", .tag = {}, .digest = {}}, {});
+  auto limited = call();
+  limited.deadline = clock_.steady_now();
+  EXPECT_FALSE(strict.check_push(limited));
+  EXPECT_EQ(registry.logged("POST /v2/"), 0);
+}
+
+}  // namespace
+}  // namespace tunesmith::image_builder
