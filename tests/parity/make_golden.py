@@ -73,8 +73,10 @@ def make_nf4_checkpoint(folder):
 def make_models():
     tokenizer = peers.byte_tokenizer()
     made = {
-        "tiny-llama": (peers.tiny_model(1), "60KB"),
-        "tiny-tied": (peers.tiny_model(2, tie_word_embeddings=True, num_attention_heads=4, num_key_value_heads=2,
+        "tiny-llama": (peers.tiny_model(1), "100KB"),
+        # Tied embeddings, three heads on one, sizes that are no power of two, stretched rotary frequencies.
+        "tiny-tied": (peers.tiny_model(2, tie_word_embeddings=True, hidden_size=48, intermediate_size=88,
+                                       num_attention_heads=3,
                                        rope_parameters={"rope_type": "llama3", "rope_theta": 500.0, "factor": 4.0,
                                                         "low_freq_factor": 1.0, "high_freq_factor": 4.0,
                                                         "original_max_position_embeddings": 64}), "5GB"),
@@ -130,21 +132,23 @@ def make_training(tokenizer):
 
 
 def make_text(tokenizer):
+    """Three answers of 64 tokens each without and with the adapter; prompts that end early or are close calls are passed over."""
     cases = []
     for adapter in (None, "lora-adapter"):
         folder = GOLDEN / "tiny-llama"
         model = peers.load_with_adapter(folder, GOLDEN / adapter) if adapter else peers.load_base(folder, False)
-        for text in ("light up in attic", "blind up in the hall and light off in kitchen", "?"):
-            messages = [{"role": "user", "content": text}]
+        chosen = []
+        for row in peers.conversations(40, seed=17):
+            messages = row["messages"][:1]
             prompt = tokenizer.apply_chat_template(messages, tokenize=True, add_generation_prompt=True, return_dict=False)
             ids, leads = peers.greedy(model, prompt, 64, {tokenizer.eos_token_id})
-            assert len(ids) == 64 and min(leads) > 1e-3, (text, min(leads), "choose another prompt")
-            cases.append({"adapter": adapter, "messages": messages, "prompt_ids": prompt, "ids": ids,
-                          "leads": [round(lead, 5) for lead in leads],
-                          "text": tokenizer.decode(ids, skip_special_tokens=True)})
-        values = {"ids": torch.tensor(cases[-1]["prompt_ids"]), "logits": peers.logits(model, cases[-1]["prompt_ids"])}
-        if adapter:
-            save_file(values, GOLDEN / "adapter_logits.safetensors")
+            if len(ids) == 64 and min(leads) > 1e-3 and len(chosen) < 3:
+                chosen.append({"adapter": adapter, "messages": messages, "prompt_ids": prompt, "ids": ids,
+                               "text": tokenizer.decode(ids, skip_special_tokens=True)})
+        assert len(chosen) == 3, (adapter, len(chosen))
+        cases += chosen
+    prompt = cases[-1]["prompt_ids"]
+    save_file({"ids": torch.tensor(prompt), "logits": peers.logits(model, prompt)}, GOLDEN / "adapter_logits.safetensors")
     (GOLDEN / "greedy.json").write_text(json.dumps(cases, indent=1) + "\n")
 
 
