@@ -111,7 +111,7 @@ TEST(GreedyParity, AnswersEqualThoseOfTransformersAndPeft) {
     options.model_dir = golden("tiny-llama");
     if (!adapter.empty()) options.adapter_dir = golden(adapter);
     options.compute = Compute::kFp32;
-    Decoder decoder = load_decoder(options).value();
+    Decoder decoder = load_for_inference(options).value();
     std::vector<Tokens> prompts;
     for (const json& entry : cases) prompts.push_back(entry.at("prompt_ids").get<Tokens>());
     std::vector<Tokens> answers(prompts.size());
