@@ -50,18 +50,17 @@ def combinations(intent, slots):
 
 
 def split_combinations(intent, slots, rng):
-    """(training, held-out) fillings of the intent; held-out ones consist of words that training also has."""
-    all_fillings = combinations(intent, slots)
-    rng.shuffle(all_fillings)
-    if not intent.get("test"):
-        return all_fillings, []
-    cut = max(1, round(len(all_fillings) * HELDOUT_SHARE))
-    heldout, training = all_fillings[:cut], all_fillings[cut:]
-    names = intent_slots(intent, slots)
-    if len(names) > 1:
-        seen = {(name, filling[name]) for filling in training for name in names}
-        heldout = [filling for filling in heldout if all((name, filling[name]) in seen for name in names)]
-    return training, heldout
+    """(training, held-out) fillings of the intent."""
+    fillings = combinations(intent, slots)
+    rng.shuffle(fillings)
+    cut = max(1, round(len(fillings) * HELDOUT_SHARE)) if intent.get("test") else 0
+    return fillings[cut:], fillings[:cut]
+
+
+def words(reply):
+    """The parts of an answer that training must have had: the room, and the value with this device and action."""
+    device, action, room, value = json.loads(reply).values()
+    return {room, (device, action, value)}
 
 
 def phrase(template, wraps, filling, rng):
@@ -84,7 +83,7 @@ def conversation(command, reply):
 def sample(pools, wraps, count, rng):
     """`count` different commands, the intents in turn. pools: [(intent, templates, fillings)]."""
     result, seen = [], set()
-    for attempt in range(count * 50):
+    for attempt in range(count * 50 if pools else 0):
         if len(result) == count:
             return result
         intent, templates, fillings = pools[attempt % len(pools)]
@@ -104,11 +103,16 @@ def generate(phrases, train_count, heldout_count, seed):
     for intent in phrases["intents"]:
         train_fillings, test_fillings = split_combinations(intent, slots, rng)
         training.append((intent, intent["say"], train_fillings))
-        if test_fillings:
-            heldout.append((intent, intent["test"], test_fillings))
+        heldout.append((intent, intent.get("test"), test_fillings))
     train_rows = sample(training, wraps["say"], train_count, rng)
     rng.shuffle(train_rows)
-    return train_rows, sample(heldout, wraps["test"], heldout_count, rng)
+    known = set().union(*(words(messages[-1]["content"]) for messages in train_rows))
+    testable = []
+    for intent, templates, fillings in heldout:
+        fillings = [filling for filling in fillings if words(answer(intent, filling)) <= known]
+        if fillings:
+            testable.append((intent, templates, fillings))
+    return train_rows, sample(testable, wraps["test"], heldout_count, rng)
 
 
 def write(path, rows):
