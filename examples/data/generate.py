@@ -82,17 +82,18 @@ def conversation(command, reply):
 
 def sample(pools, wraps, count, rng):
     """`count` different commands, the intents in turn. pools: [(intent, templates, fillings)]."""
-    result, seen = [], set()
-    for attempt in range(count * 50 if pools else 0):
-        if len(result) == count:
-            return result
-        intent, templates, fillings = pools[attempt % len(pools)]
+    result, seen, attempts = [], set(), 0
+    while len(result) < count:
+        if not pools or attempts == count * 50:
+            raise SystemExit(f"generate: phrases.yaml gives only {len(result)} different commands, {count} wanted")
+        intent, templates, fillings = pools[attempts % len(pools)]
+        attempts += 1
         filling = rng.choice(fillings)
         command = phrase(rng.choice(templates), wraps, filling, rng)
         if command not in seen:
             seen.add(command)
             result.append(conversation(command, answer(intent, filling)))
-    raise SystemExit(f"generate: phrases.yaml gives only {len(result)} different commands, {count} wanted")
+    return result
 
 
 def generate(phrases, train_count, heldout_count, seed):
