@@ -64,7 +64,7 @@ def report(workspace, score, stages):
     lines = [
         "",
         f"  image       {image_of(workspace)}",
-        f"  eval loss   {tuning['evalLossBefore']:.3f} before, {tuning['evalLossAfter']:.3f} after",
+        f"  eval loss   {tuning['evalLossBefore']:.3f} before, {tuning['evalLoss']:.3f} after",
         f"  understood  {accuracy_text(score['before'])} held-out commands before, {accuracy_text(score['after'])} after",
         "",
         f"  user        {example['prompt']}",

@@ -10,7 +10,7 @@ WORKSPACE = {
     "metadata": {"name": "workspace-smollm2", "creationTimestamp": "2026-11-24T09:00:00Z"},
     "status": {
         "output": {"image": "registry.tunesmith.internal/demo/smart-home:0.1.0", "digest": "sha256:abc"},
-        "tuning": {"evalLossBefore": 2.5, "evalLossAfter": 0.0123},
+        "tuning": {"evalLossBefore": 2.5, "evalLoss": 0.0123},
         "conditions": [
             {"type": "ImagePushed", "status": "True", "lastTransitionTime": "2026-11-24T09:04:05Z"},
             {"type": "PlanAccepted", "status": "True", "lastTransitionTime": "2026-11-24T09:00:01Z"},
