@@ -69,7 +69,7 @@ start_file_host() {
   setsid "$bin/tunesmith-filehost" "$work/www" >"$work/ready" 2>"$work/file-host.log" &
   file_host_pid=$!
   local line
-  read -r line <"$work/ready"
+  read -r line <"$work/ready" || { echo "demo: the file host did not start" >&2; cat "$work/file-host.log" >&2; return 1; }
   file_host_port=${line##*\"port\":}
   file_host_port=${file_host_port%%[!0-9]*}
 }
