@@ -176,13 +176,13 @@ void Decoder::attend(Pass& pass, std::int64_t layer, LayerState& state) {
   std::vector<const void*> keys;
   std::vector<const void*> values;
   std::vector<std::int64_t> lengths;
-  std::int64_t capacity = 0;
+  std::vector<std::int64_t> capacities;
   std::int64_t longest = 0;
   for (std::size_t i = 0; i < pass.caches.size(); ++i) {
     keys.push_back(pass.caches[i]->keys(layer));
     values.push_back(pass.caches[i]->values(layer));
     lengths.push_back(pass.batch->positions[i] + 1);
-    capacity = pass.caches[i]->capacity();
+    capacities.push_back(pass.caches[i]->capacity());
     longest = std::max(longest, lengths.back());
   }
   const AttentionDecode args{shape,
@@ -192,8 +192,8 @@ void Decoder::attend(Pass& pass, std::int64_t layer, LayerState& state) {
                              state.attended.row_stride,
                              keys.data(),
                              values.data(),
-                             lengths.data(),
-                             capacity};
+                             capacities.data(),
+                             lengths.data()};
   parallel_for(pass.tokens * c.num_attention_heads, 1, [&](std::int64_t begin, std::int64_t end) {
     std::vector<float> scores(static_cast<std::size_t>(longest + c.head_dim));
     for (std::int64_t i = begin; i < end; ++i) {

@@ -66,10 +66,10 @@ struct AttentionDecode {
   std::int64_t qkv_stride;
   void* out;
   std::int64_t out_stride;
-  const void* const* k_cache;   // per sequence [kv_heads, capacity, head_dim]
-  const void* const* v_cache;   // likewise
-  const std::int64_t* lengths;  // cached tokens, the new one included
-  std::int64_t capacity;
+  const void* const* k_cache;      // per sequence [kv_heads, its capacity, head_dim]
+  const void* const* v_cache;      // likewise
+  const std::int64_t* capacities;  // per sequence
+  const std::int64_t* lengths;     // cached tokens, the new one included
 };
 
 struct AdamWStep {

@@ -59,7 +59,8 @@ Result<Decoder> load_for_inference(const InferenceOptions& options) {
       return tl::unexpected(copied.error());
     }
   }
-  const Machine machine = choose_machine(options.compute);
+  const Machine machine =
+      choose_machine(options.compute == Compute::kAuto ? Compute::kFp32 : options.compute);
   const WeightOptions weight_options{options.method, options.double_quantization, machine.elem,
                                      WeightCache::kAuto};
   auto weights = Weights::load(options.model_dir, weight_options, *machine.kernels, lora, *config);

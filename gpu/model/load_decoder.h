@@ -21,6 +21,8 @@ Result<Decoder> load_for_training(const Job& job, const ModelConfig& config, Com
 struct InferenceOptions {
   std::filesystem::path model_dir;
   std::filesystem::path adapter_dir;  // empty = none
+  // kAuto: fp32, because bf16 logits of neighbouring tokens are often equal, and greedy text turns
+  // on their difference.
   Compute compute = Compute::kAuto;
   Method method = Method::kLora;  // kQlora: linear layers in NF4
   bool double_quantization = true;

@@ -2,9 +2,13 @@
 #pragma once
 
 #include <atomic>
+#include <optional>
 
+#include "data/dataset.h"
 #include "failure.h"
 #include "formats/job.h"
+#include "model/decoder.h"
+#include "train/checkpoint.h"
 #include "train/events.h"
 
 namespace tunesmith::engine {
@@ -18,5 +22,11 @@ enum class TrainEnd { kFinished, kInterrupted };
 // VocabularyMismatch (permanent); StorageFailed (transient). Throws std::bad_alloc when the memory
 // does not suffice.
 Result<TrainEnd> train(const Job& job, const EventSink& sink, const std::atomic<bool>& stop);
+
+// The loop itself, for a decoder and data that are at hand; of the job only hyper_parameters,
+// work_dir, method and checkpoint_interval_seconds are read.
+Result<TrainEnd> train_on(const Job& job, Decoder decoder, Dataset data,
+                          std::optional<TrainState> checkpoint, const EventSink& sink,
+                          const std::atomic<bool>& stop);
 
 }  // namespace tunesmith::engine
