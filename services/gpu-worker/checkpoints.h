@@ -60,7 +60,7 @@ class CheckpointUploader {
   void work(std::stop_token stop);
 
   CheckpointStore& store_;
-  const Log& log_;
+  const Log log_;
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   std::optional<Pending> pending_;

@@ -47,7 +47,7 @@ class FileCache {
   std::filesystem::path folder_;
   const HttpClient& http_;
   const Clock& clock_;
-  const Log& log_;
+  const Log log_;
   FetchLimits limits_;
 };
 

@@ -20,7 +20,7 @@ class Handlers {
                             const std::string& traceparent, std::stop_token stop);
 
   const WorkerParts& parts_;
-  const Log& log_;
+  const Log log_;
 };
 
 }  // namespace tunesmith::gpu_worker

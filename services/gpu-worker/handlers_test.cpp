@@ -39,7 +39,9 @@ class HandlersTest : public testing::Test {
     options.cache_dir = folder / "cache";
     options.work_dir = folder / "work";
     options.lease_times = {.duration = 400ms, .renew_every = 100ms};
-    ASSERT_TRUE(current.put("u", bus::to_json(bus::Current{.generation = 1})).has_value());
+    ASSERT_TRUE(
+        current.put("u", bus::to_json(bus::Current{.generation = 1, .annotations_hash = ""}))
+            .has_value());
   }
   void TearDown() override { fs::remove_all(folder); }
 
@@ -100,7 +102,7 @@ TEST_F(HandlersTest, AnAcceptedResultIsAnnouncedAgainWithoutTraining) {
 }
 
 TEST_F(HandlersTest, ACrashedEngineGoesOnFromItsCheckpointAndTheNextStartSaysWhy) {
-  engine(std::string(R"(
+  engine(std::string(R"sh(
 if ! grep -q resume.safetensors "$2"; then
   echo '{"event":"started","total_steps":4,"resumed_step":0}'
   echo state > "$(dirname "$2")/output/c"
@@ -108,7 +110,7 @@ if ! grep -q resume.safetensors "$2"; then
   kill -9 $$
 fi
 [ "$(cat "$(dirname "$2")/resume.safetensors")" = state ] || exit 3
-)") + kFinish);
+)sh") + kFinish);
   EXPECT_EQ(handle().kind, Kind::kDone);
   ASSERT_EQ(publisher.all<events::v1::AdapterReady>().size(), 1u);
   EXPECT_EQ(publisher.all<events::v1::AdapterReady>()[0].adapter().attempt(), 2u);
@@ -143,7 +145,8 @@ TEST_F(HandlersTest, ADeletionInTheMiddleEndsTheEngineAndSaysNothing) {
          R"(; echo '{"event":"started","total_steps":4,"resumed_step":0}'; sleep 600)");
   std::jthread deleter([&] {
     publisher.wait_for<events::v1::TuningStarted>(1);
-    (void)current.put("u", bus::to_json(bus::Current{.generation = 1, .deleting = true}));
+    (void)current.put(
+        "u", bus::to_json(bus::Current{.generation = 1, .annotations_hash = "", .deleting = true}));
   });
   EXPECT_EQ(handle().kind, Kind::kDone);
   EXPECT_TRUE(publisher.all<events::v1::AdapterReady>().empty());
@@ -199,7 +202,8 @@ TEST_F(HandlersTest, ALeaseHeldElsewhereIsLeftAlone) {
 
 TEST_F(HandlersTest, AnOutdatedGenerationAndGarbageAreNotWorkedOn) {
   engine(kFinish);
-  ASSERT_TRUE(current.put("u", bus::to_json(bus::Current{.generation = 2})).has_value());
+  ASSERT_TRUE(current.put("u", bus::to_json(bus::Current{.generation = 2, .annotations_hash = ""}))
+                  .has_value());
   EXPECT_EQ(handle().kind, Kind::kDone);
   EXPECT_TRUE(publisher.published().empty());
   auto garbage = nodes_ready();

@@ -33,7 +33,7 @@ class ProgressAnnouncer {
 
   bus::Publisher& publisher_;
   const Clock& clock_;
-  const Log& log_;
+  const Log log_;
   const std::string traceparent_;
   const std::chrono::milliseconds at_most_every_;
 

@@ -38,6 +38,24 @@ class AnyStop {
   std::optional<std::stop_callback<Request>> second_;
 };
 
+// Gives the lease back at the end of an attempt, so that the next holder need not wait for its
+// expiry.
+class ReleasedAtEnd {
+ public:
+  ReleasedAtEnd(bus::Lease& lease, const Log& log) : lease_(lease), log_(log) {}
+  ~ReleasedAtEnd() {
+    if (auto released = lease_.release(); !released) {
+      log_.warning("lease not released, it will expire", {{"reason", released.error().reason}});
+    }
+  }
+  ReleasedAtEnd(const ReleasedAtEnd&) = delete;
+  ReleasedAtEnd& operator=(const ReleasedAtEnd&) = delete;
+
+ private:
+  bus::Lease& lease_;
+  const Log& log_;
+};
+
 std::uint64_t total_bytes(const events::v1::Plan& plan) {
   std::uint64_t total = 0;
   for (const auto& file : plan.tuning().model().files()) total += file.size_bytes();
@@ -87,6 +105,7 @@ RunEnd TuningRun::train_until_done(std::stop_token stop) {
     if (!lease && lease.error().reason == "LeaseHeld") return HeldElsewhere{};
     if (!lease && stop.stop_requested()) return Stopped{};
     if (!lease) return lease.error();
+    const ReleasedAtEnd released_at_end(**lease, log_);
     auto accepted = bus::accepted_result(parts_.results, workspace(), plan());
     if (accepted && *accepted) return Trained{std::move(**accepted)};
 
