@@ -10,6 +10,7 @@
 #include "data/examples.h"
 #include "data/files.h"
 #include "data/rng.h"
+#include "text/utf8.h"
 
 namespace tunesmith::engine {
 namespace {
@@ -17,9 +18,22 @@ namespace {
 // More would not fit the memory of the machines this runs on (5 bytes each).
 constexpr std::uint64_t kMaxTokens = 2ULL << 30;
 constexpr std::size_t kMaxDropReasons = 20;
+constexpr std::size_t kMaxReasonSizeBytes = 400;
 
-void count_dropped(const std::string& why, DatasetReport& report) {
+Result<void> check(const DataOptions& options) {
+  if (options.train_test_split > 0 && options.train_test_split <= 1 &&
+      options.max_seq_length >= 2) {
+    return {};
+  }
+  return permanent("TrainingArgumentInvalid",
+                   fmt::format("train_test_split must be in (0, 1] and max_seq_length at least 2, "
+                               "found {} and {}",
+                               options.train_test_split, options.max_seq_length));
+}
+
+void count_dropped(const std::string& full, DatasetReport& report) {
   ++report.dropped_rows;
+  const std::string why(utf8_prefix(full, kMaxReasonSizeBytes));
   const bool known = report.dropped.contains(why) || report.dropped.size() < kMaxDropReasons;
   ++report.dropped[known ? why : "other"];
 }
@@ -87,6 +101,7 @@ std::optional<Conversation> conversation_of(Row&& row) {
 
 Result<Dataset> load_dataset(std::span<const std::filesystem::path> files,
                              const DataOptions& options, const Tokenizer& tokenizer) {
+  if (auto valid = check(options); !valid) return tl::unexpected(valid.error());
   Dataset dataset;
   DatasetReport& report = dataset.report;
   std::vector<Example> all;

@@ -49,7 +49,8 @@ struct Dataset {
 // strings are joined and closed with EOS, as is text. The split takes the examples whose place in
 // shuffled_indices(n, seed, kSplitStream) is >= floor(n·train_test_split) for evaluation.
 // Permanent failures: DataNotReadable, DataFormatUnknown, NoUsableColumn, DataEmpty,
-// NoTrainableTokens (no example has a target, with the commonest reason), ChatTemplateMissing.
+// NoTrainableTokens (no example has a target, with the commonest reason), ChatTemplateMissing,
+// MixedLayouts, DataTooLarge, TrainingArgumentInvalid (options out of their ranges).
 Result<Dataset> load_dataset(std::span<const std::filesystem::path> files,
                              const DataOptions& options, const Tokenizer& tokenizer);
 

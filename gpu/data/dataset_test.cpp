@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <stdexcept>
 #include <string>
@@ -236,6 +237,17 @@ TEST(Dataset, TheSplitIsTheSameEverywhere) {
   EXPECT_TRUE(load_text("a.jsonl", lines, options, tokenizer)->eval.empty());
   options.train_test_split = 0.01;  // something is always trained on
   EXPECT_EQ(load_text("a.jsonl", lines, options, tokenizer)->train.size(), 1U);
+}
+
+TEST(Dataset, RefusesOptionsOutOfRange) {
+  const Tokenizer tokenizer = tokenizer_with("");
+  for (const double split : {0.0, -1.0, 1.5, std::nan("")}) {
+    DataOptions options;
+    options.train_test_split = split;
+    const auto dataset = load_text("a.jsonl", "{\"text\":\"x\"}\n", options, tokenizer);
+    ASSERT_FALSE(dataset);
+    EXPECT_EQ(dataset.error().reason, "TrainingArgumentInvalid");
+  }
 }
 
 TEST(Conversations, AreAskedAsTheyAreTrained) {

@@ -1,8 +1,8 @@
 // tunesmith-inspect: looks into data files for a service that should not. See README.md.
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -27,14 +27,18 @@ struct Arguments {
 };
 
 // Of what the caller fetched: bounded.
-constexpr std::size_t kMaxPieceSizeBytes = 80U << 20;
+constexpr std::uintmax_t kMaxPieceSizeBytes = 80U << 20;
 
 Result<std::string> read_piece(const std::string& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::string bytes;
-  bytes.assign(std::istreambuf_iterator<char>(in), {});
-  if (!in || bytes.size() > kMaxPieceSizeBytes) {
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(path, error);
+  if (error || size > kMaxPieceSizeBytes) {
     return permanent("DataNotReadable", path + ": no such file, or too large for a piece of one");
+  }
+  std::string bytes(size, '\0');
+  std::ifstream in(path, std::ios::binary);
+  if (!in.read(bytes.data(), static_cast<std::streamsize>(size))) {
+    return permanent("DataNotReadable", path + ": cannot be read");
   }
   return bytes;
 }
