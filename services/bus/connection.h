@@ -22,11 +22,11 @@ namespace tunesmith::bus {
 
 struct ConnectionOptions {
   std::string url = "nats://127.0.0.1:4222";
-  std::string name;                                 // shown in the server's connection list
-  std::string credentials_file;                     // .creds; or
-  std::string user, password_file;                  // user and a 0600 file that holds the password
-  std::string ca_file, certificate_file, key_file;  // TLS
-  std::chrono::milliseconds connect_timeout{30'000};  // retried that long at start
+  std::string name{};                   // shown in the server's connection list
+  std::string credentials_file{};       // .creds; or
+  std::string user{}, password_file{};  // user and a 0600 file that holds the password
+  std::string ca_file{}, certificate_file{}, key_file{};  // TLS
+  std::chrono::milliseconds connect_timeout{30'000};      // retried that long at start
   std::chrono::milliseconds publish_timeout{60'000};
 
   // Keys nats_url, nats_credentials_file, nats_user, nats_password_file, nats_ca_file,
@@ -44,7 +44,7 @@ struct Disposition {
   };
   Kind kind = Kind::kDone;
   std::chrono::milliseconds delay{0};
-  Failure failure;
+  Failure failure{};
 
   static Disposition done() { return {}; }
   static Disposition retry(std::chrono::milliseconds after) { return {Kind::kRetry, after, {}}; }
@@ -56,9 +56,9 @@ struct Disposition {
 using EventHandler = std::function<Disposition(const IncomingEvent& event, std::stop_token stop)>;
 
 struct ConsumerOptions {
-  std::string service;  // with the event: the durable's name, `<service>_<token>`
-  std::string token;    // one event, or "" = every event (durable `<service>`)
-  int concurrency = 1;  // handlers at a time; events of one uid are handled one after the other
+  std::string service{};  // with the event: the durable's name, `<service>_<token>`
+  std::string token{};    // one event, or "" = every event (durable `<service>`)
+  int concurrency = 1;    // handlers at a time; events of one uid are handled one after the other
   std::chrono::milliseconds ack_wait{30'000};
   std::chrono::milliseconds in_progress_every{10'000};  // while a handler runs
   int max_deliver = 5;                                  // counts only handlers that died
@@ -81,10 +81,10 @@ class Consumer {
 
 struct DeadLetter {
   std::uint64_t sequence = 0;  // in TUNESMITH_DLQ
-  IncomingEvent event;         // the original
-  std::string consumer;        // who could not handle it
-  Failure failure;
-  std::string time;  // RFC 3339
+  IncomingEvent event{};       // the original
+  std::string consumer{};      // who could not handle it
+  Failure failure{};
+  std::string time{};  // RFC 3339
 };
 
 // Thread-safe. Reconnects for ever.

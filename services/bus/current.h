@@ -16,7 +16,7 @@ namespace tunesmith::bus {
 // Under the key <uid>, as JSON.
 struct Current {
   std::int64_t generation = 0;
-  std::string annotations_hash;  // of our own annotations; a change of it is a new pass
+  std::string annotations_hash{};  // of our own annotations; a change of it is a new pass
   bool deleting = false;
   bool suspended = false;
 

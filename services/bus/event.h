@@ -40,21 +40,21 @@ std::string event_id(const events::v1::WorkspaceRef& workspace, std::string_view
                      std::string_view suffix);
 
 struct OutgoingEvent {
-  std::string id;
-  std::string token;
-  std::string uid;
-  std::string payload;      // serialised Protobuf, at most 256 KiB
-  std::string traceparent;  // W3C; empty = a new trace
+  std::string id{};
+  std::string token{};
+  std::string uid{};
+  std::string payload{};      // serialised Protobuf, at most 256 KiB
+  std::string traceparent{};  // W3C; empty = a new trace
 };
 
 // An event as it was delivered.
 struct IncomingEvent {
-  std::string id;
-  std::string token;
-  std::string uid;
-  std::string payload;
-  std::string traceparent;
-  std::string time;  // RFC 3339, when it was published
+  std::string id{};
+  std::string token{};
+  std::string uid{};
+  std::string payload{};
+  std::string traceparent{};
+  std::string time{};  // RFC 3339, when it was published
   std::uint64_t stream_sequence = 0;
   std::uint64_t deliveries = 1;  // 1 = the first
 };

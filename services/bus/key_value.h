@@ -13,8 +13,8 @@
 namespace tunesmith::bus {
 
 struct KeyValueEntry {
-  std::string key;
-  std::string value;
+  std::string key{};
+  std::string value{};
   std::uint64_t revision = 0;
   bool deleted = false;  // only in watches
 };

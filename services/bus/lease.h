@@ -23,7 +23,7 @@ struct LeaseTimes {
 
 // What stands in the bucket, as JSON {"holder":"…","counter":N,"released":false}.
 struct LeaseRecord {
-  std::string holder;
+  std::string holder{};
   std::uint64_t counter = 0;  // grows with every new holding; the gang's attempt
   bool released = false;
 };

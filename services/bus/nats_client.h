@@ -87,6 +87,7 @@ class NatsClient {
   bool wait_connected(std::chrono::steady_clock::time_point deadline);
   std::chrono::milliseconds left(std::chrono::steady_clock::time_point deadline) const;
   void changed(const char* what, bool reconnected);
+  void was_closed();
 
   Log log_;
   std::stop_token stop_;
@@ -95,6 +96,7 @@ class NatsClient {
   std::atomic<std::uint64_t> reconnects_{0};
   std::mutex mutex_;
   std::condition_variable state_changed_;
+  bool closed_ = false;  // nats.c has called back for the last time
   std::set<std::shared_ptr<Mailbox>> mailboxes_;
 
   friend struct ClientCallbacks;

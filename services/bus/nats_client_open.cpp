@@ -20,9 +20,7 @@ struct ClientCallbacks {
   static void reconnected(natsConnection*, void* closure) {
     self(closure).changed("connection to NATS is back", true);
   }
-  static void closed(natsConnection*, void* closure) {
-    self(closure).changed("connection to NATS closed", false);
-  }
+  static void closed(natsConnection*, void* closure) { self(closure).was_closed(); }
   static void error(natsConnection*, natsSubscription*, natsStatus status, void* closure) {
     self(closure).log_.warning("NATS reports a problem", {{"problem", natsStatus_GetText(status)}});
   }
@@ -130,11 +128,22 @@ bool NatsClient::connected() const {
   return connection_ != nullptr && natsConnection_Status(connection_) == NATS_CONN_STATUS_CONNECTED;
 }
 
+void NatsClient::was_closed() {
+  const std::scoped_lock lock(mutex_);
+  closed_ = true;
+  state_changed_.notify_all();
+}
+
 NatsClient::~NatsClient() {
   if (connection_ == nullptr) return;
   flush(milliseconds(1'000));
   jsCtx_Destroy(jetstream_);
   natsConnection_Close(connection_);
+  {
+    // Its callbacks use this object; the one of the closing comes last.
+    std::unique_lock lock(mutex_);
+    state_changed_.wait(lock, [&] { return closed_; });
+  }
   natsConnection_Destroy(connection_);
 }
 

@@ -19,7 +19,7 @@ namespace tunesmith::bus {
 // Which stream a consumer reads and how a message of it becomes an event: the events, or the bus's
 // own streams.
 struct ConsumerSource {
-  std::string stream, durable, filter;
+  std::string stream{}, durable{}, filter{};
 };
 
 class NatsConsumer final : public Consumer {
@@ -36,9 +36,9 @@ class NatsConsumer final : public Consumer {
   // A delivery from its arrival until the server was told what came of it.
   struct Delivery {
     Message message;
-    IncomingEvent event;
-    std::string reply;  // of the newest delivery of this message
-    Time run_at{};      // handlers that asked for a later try: when
+    IncomingEvent event{};
+    std::string reply{};  // of the newest delivery of this message
+    Time run_at{};        // handlers that asked for a later try: when
     bool waiting = false;
   };
   using DeliveryPtr = std::shared_ptr<Delivery>;

@@ -15,10 +15,10 @@
 namespace tunesmith::bus {
 
 struct ObjectInfo {
-  std::string name;
+  std::string name{};
   std::uint64_t size_bytes = 0;
-  std::string sha256;    // lower-case hex
-  std::string modified;  // RFC 3339
+  std::string sha256{};    // lower-case hex
+  std::string modified{};  // RFC 3339
 };
 
 // Buckets are named `ws-<uid>`. Thread-safe. Transient `BusUnavailable`; Permanent `ObjectMissing`,

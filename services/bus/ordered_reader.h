@@ -25,7 +25,7 @@ class OrderedReader {
  public:
   enum class From { kStart, kLastPerSubject };
   struct Options {
-    std::string stream, filter;
+    std::string stream{}, filter{};
     From from = From::kStart;
     bool headers_only = false;
     bool keep_trying = false;  // wait for a lost connection also without `follow`
@@ -49,7 +49,7 @@ class OrderedReader {
   Options options_;
   std::shared_ptr<Mailbox> mailbox_;
   std::unique_ptr<Subscription> subscription_;
-  std::string consumer_;
+  std::string consumer_{};
   std::uint64_t reconnects_ = 0;
   std::uint64_t last_sequence_ = 0;           // of the stream, delivered; 0 = none
   std::uint64_t last_consumer_sequence_ = 0;  // of this consumer

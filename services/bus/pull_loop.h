@@ -18,7 +18,7 @@
 namespace tunesmith::bus {
 
 struct PullOptions {
-  std::string stream, durable;
+  std::string stream{}, durable{};
   std::chrono::milliseconds expires{30'000};
   std::chrono::milliseconds heartbeat{10'000};
 };
@@ -58,7 +58,7 @@ class PullLoop {
   Hooks hooks_;
   std::shared_ptr<Mailbox> mailbox_;
   std::unique_ptr<Subscription> subscription_;
-  std::string inbox_, pull_subject_, request_;
+  std::string inbox_{}, pull_subject_{}, request_{};
   std::uint64_t number_ = 0;  // of the request, the last token of its reply subject
   std::uint64_t reconnects_ = 0;
   bool asked_ = false;
