@@ -11,7 +11,7 @@ namespace tunesmith::image_builder {
 
 namespace {
 
-constexpr int kMaxRestarts = 3;  // refusals in a row that a new upload may heal
+constexpr int kMaxRestarts = 3;  // refusals between two waits that a new upload may heal
 
 // "0-1023" (or "bytes=0-1023") → 1024 bytes. docker-registry says "0-0" of an empty upload.
 std::optional<std::uint64_t> bytes_in(const std::string& range) {
@@ -70,8 +70,7 @@ Result<void> Upload::run() {
     const std::uint64_t before = offset_;
     const auto result = uncertain ? ask_offset() : step();
     if (result) {
-      if (!uncertain && offset_ > before) restarts = 0;
-      if (!uncertain) wait_.reset();
+      if (!uncertain && offset_ > before) wait_.reset();
       uncertain = false;
       continue;
     }
@@ -83,6 +82,7 @@ Result<void> Upload::run() {
     }
     if (failure.failure_class != FailureClass::kTransient) return result;
     if (!wait_.again(failure, at_least_)) return tl::unexpected(failure);
+    restarts = 0;
     uncertain = !location_.empty();
   }
   if (call_.on_progress) call_.on_progress(blob_.size_bytes);

@@ -152,9 +152,7 @@ Result<Handlers::Output> Handlers::open_output(const v1::WorkspaceRef& workspace
                      "the output image " + plan.output().image() +
                          " names a digest, which only the content can decide; name a tag");
   }
-  auto credentials = read_push_secret(options_.secrets_dir, workspace.namespace_(),
-                                      plan.output().image_push_secret(), target->registry,
-                                      world_.clock, options_.registry, call);
+  auto credentials = this->credentials(workspace, plan, target->registry, call);
   if (!credentials) return tl::unexpected(credentials.error());
   Output output{.client = std::make_unique<RegistryClient>(
                     world_.http, world_.clock, options_.registry, *target, *std::move(credentials)),
@@ -170,6 +168,19 @@ Result<Handlers::Output> Handlers::open_output(const v1::WorkspaceRef& workspace
   if (*holds && key_in(**holds) != plan.tuning_key()) return tag_taken(plan, **holds);
   output.holds = *std::move(holds);
   return output;
+}
+
+Result<RegistryCredentials> Handlers::credentials(const v1::WorkspaceRef& workspace,
+                                                  const v1::Plan& plan, const std::string& registry,
+                                                  const RegistryCall& call) {
+  auto found = read_push_secret(options_.secrets_dir, workspace.namespace_(),
+                                plan.output().image_push_secret(), registry, world_.clock,
+                                options_.registry, call);
+  if (!found || !found->anonymous() || !options_.azure || !is_azure_registry(registry)) {
+    return found;
+  }
+  return exchange_azure_identity(world_.http, world_.clock, options_.registry, *options_.azure,
+                                 "https://" + registry, call);
 }
 
 Result<v1::ImagePushed> Handlers::push(const v1::AdapterReady& ready, PushProgress& progress,

@@ -14,6 +14,7 @@
 #include "bus/event.h"
 #include "bus/key_value.h"
 #include "bus/object_store.h"
+#include "image-builder/azure_exchange.h"
 #include "image-builder/metrics.h"
 #include "image-builder/push_progress.h"
 #include "image-builder/registry_client.h"
@@ -33,6 +34,8 @@ struct BuilderOptions {
   std::chrono::milliseconds push_limit{std::chrono::hours(2)};
   std::chrono::milliseconds progress_every{2'000};
   RegistryOptions registry;
+  std::optional<AzureIdentity>
+      azure;  // used for Azure registries that the push secret says nothing of
 };
 
 // Thread-safe: events of different Workspaces are handled at once. All that is handed in outlives
@@ -63,6 +66,9 @@ class Handlers {
   Result<Output> open_output(const events::v1::WorkspaceRef& workspace,
                              const events::v1::Plan& plan, bool check_right,
                              const RegistryCall& call);
+  Result<RegistryCredentials> credentials(const events::v1::WorkspaceRef& workspace,
+                                          const events::v1::Plan& plan, const std::string& registry,
+                                          const RegistryCall& call);
   Result<events::v1::ImagePushed> push(const events::v1::AdapterReady& ready,
                                        PushProgress& progress, RegistryCall call);
   Result<AdapterImage> build(const events::v1::AdapterReady& ready,

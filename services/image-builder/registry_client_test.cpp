@@ -3,9 +3,11 @@
 
 #include <gmock/gmock.h>
 
-#include <atomic>
+#include <fstream>
+#include <map>
 #include <memory>
 
+#include "image-builder/azure_exchange.h"
 #include "image-builder/testing/adapter_archive.h"
 #include "registry/docker_registry.h"
 #include "registry/token_server.h"
@@ -158,7 +160,8 @@ class TokenAuthTest : public RegistryClientTest {
       : tokens_({.user = kUser.name,
                  .password = kUser.password,
                  .refresh_token = "r3fresh",
-                 .entra_token = "",
+                 .assertion = "@ssertion",
+                 .entra_token = "3ntra",
                  .allowed_repository = "team/adapter"},
                 folder_.path),
         registry_(
@@ -201,6 +204,43 @@ TEST_F(TokenAuthTest, TokenWithoutTheRightIsDenied) {
   EXPECT_EQ(refused.error().reason, "PushDenied");
   EXPECT_THAT(refused.error().message, HasSubstr("repository:not/mine:pull,push"));
   EXPECT_TRUE(waits_.empty());
+}
+
+TEST_F(TokenAuthTest, WorkloadIdentityBecomesAnIdentityTokenThatPushes) {
+  std::ofstream(folder_.path / "token") << "@ssertion";
+  const std::string base = "http://127.0.0.1:" + std::to_string(tokens_.port());
+  const AzureIdentity identity{base + "/", "tenant", "client", folder_.path / "token"};
+  const auto credentials = exchange_azure_identity(http_, clock_, options_, identity, base, call());
+  ASSERT_TRUE(credentials) << credentials.error().message;
+  ASSERT_TRUE(client(registry_.host(), *credentials).push(image(1000), "v1", call()));
+  EXPECT_THAT(tokens_.requests(), ElementsAre("POST entra", "POST exchange", "POST refresh_token"));
+}
+
+TEST_F(TokenAuthTest, RefusedWorkloadIdentityIsDeniedWithoutItsSecrets) {
+  std::ofstream(folder_.path / "token") << "wr0ng";
+  const std::string base = "http://127.0.0.1:" + std::to_string(tokens_.port());
+  const AzureIdentity identity{base + "/", "tenant", "client", folder_.path / "token"};
+  const auto credentials = exchange_azure_identity(http_, clock_, options_, identity, base, call());
+  ASSERT_FALSE(credentials);
+  EXPECT_EQ(credentials.error().reason, "PushDenied");
+  EXPECT_THAT(credentials.error().message, HasSubstr("/tenant/oauth2/v2.0/token"));
+  EXPECT_THAT(credentials.error().message, Not(HasSubstr("wr0ng")));
+}
+
+TEST(AzureIdentity, NeedsAllThatTheWebhookSets) {
+  std::map<std::string, std::string> variables = {{"AZURE_TENANT_ID", "t"},
+                                                  {"AZURE_CLIENT_ID", "c"}};
+  const auto read = [&variables](const std::string& name) {
+    const auto found = variables.find(name);
+    return found == variables.end() ? std::nullopt : std::optional(found->second);
+  };
+  EXPECT_FALSE(AzureIdentity::from_environment(read));
+  variables["AZURE_FEDERATED_TOKEN_FILE"] = "/f";
+  EXPECT_EQ(AzureIdentity::from_environment(read)->authority, "https://login.microsoftonline.com/");
+  variables["AZURE_AUTHORITY_HOST"] = "https://login.example";
+  EXPECT_EQ(AzureIdentity::from_environment(read)->authority, "https://login.example/");
+  EXPECT_TRUE(is_azure_registry("x.azurecr.io"));
+  EXPECT_FALSE(is_azure_registry("azurecr.io.example"));
 }
 
 TEST_F(TokenAuthTest, SecretsDoNotLeaveTlsForAPlainTokenServer) {

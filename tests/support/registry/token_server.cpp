@@ -161,6 +161,15 @@ void TokenServer::State::serve() {
     if (!allowed) return refuse(response);
     response.set_content(json{{"refresh_token", options.refresh_token}}.dump(), "application/json");
   });
+  server.Post("/tenant/oauth2/v2.0/token", [this](const httplib::Request& request,
+                                                  httplib::Response& response) {
+    const bool allowed = !options.assertion.empty() &&
+                         request.get_param_value("client_assertion") == options.assertion &&
+                         request.get_param_value("grant_type") == "client_credentials";
+    note(std::string("POST entra") + (allowed ? "" : " refused"));
+    if (!allowed) return refuse(response);
+    response.set_content(json{{"access_token", options.entra_token}}.dump(), "application/json");
+  });
   port = server.bind_to_any_port("127.0.0.1");
   thread = std::thread([this] { server.listen_after_bind(); });
   // stop() does nothing before the server runs.

@@ -12,10 +12,11 @@
 namespace tunesmith::testing_support {
 
 struct TokenServerOptions {
-  std::string user, password;      // for GET with basic authentication
-  std::string refresh_token;       // for POST grant_type=refresh_token
-  std::string entra_token;         // for POST /oauth2/exchange, which gives refresh_token
-  std::string allowed_repository;  // tokens for other repositories grant nothing
+  std::string user = {}, password = {};  // for GET with basic authentication
+  std::string refresh_token = {};        // for POST grant_type=refresh_token
+  std::string assertion = {};    // for POST /tenant/oauth2/v2.0/token, which gives entra_token
+  std::string entra_token = {};  // for POST /oauth2/exchange, which gives refresh_token
+  std::string allowed_repository = {};  // tokens for other repositories grant nothing
   std::string service = "registry.tests", issuer = "tests";
   int lifetime_s = 300;
 };
@@ -32,8 +33,8 @@ class TokenServer {
   std::uint16_t port() const;
   std::filesystem::path certificate() const;
   const TokenServerOptions& options() const;
-  // "GET basic", "GET anonymous", "POST refresh_token", "POST exchange", each with " refused" when
-  // it was.
+  // "GET basic", "GET anonymous", "POST refresh_token", "POST exchange", "POST entra", each with "
+  // refused" when it was.
   std::vector<std::string> requests() const;
 
  private:

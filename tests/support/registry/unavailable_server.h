@@ -6,7 +6,8 @@
 
 namespace tunesmith::testing_support {
 
-// Serves on a thread it owns until it is destroyed. Throws std::runtime_error when the port is taken.
+// Serves on a thread it owns until it is destroyed. Throws std::runtime_error when the port is
+// taken.
 class UnavailableServer {
  public:
   explicit UnavailableServer(std::uint16_t port);
