@@ -22,10 +22,10 @@ enum class NodeSource {
 
 struct ValidationOptions {
   NodeSource nodes = NodeSource::kLocal;
-  std::set<std::string> allowed_data_hosts;  // "host" or "host:port" that the URL guard lets
-                                             // through (`allowedDataHosts`)
-  bool replace_retired_instances = true;     // else a retired instanceType is refused
-  const PresetCatalogue* presets = nullptr;  // null = built_in_presets()
+  std::set<std::string> allowed_data_hosts{};  // "host" or "host:port" that the URL guard lets
+                                               // through (`allowedDataHosts`)
+  bool replace_retired_instances = true;       // else a retired instanceType is refused
+  const PresetCatalogue* presets = nullptr;    // null = built_in_presets()
 };
 
 struct Admission {

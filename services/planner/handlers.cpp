@@ -1,0 +1,195 @@
+#include "planner/handlers.h"
+
+#include <atomic>
+#include <thread>
+
+#include "bus/current.h"
+#include "tunesmith/events/v1/planning.pb.h"
+#include "tunesmith/events/v1/workspace.pb.h"
+
+namespace tunesmith::planner {
+namespace {
+
+constexpr std::chrono::seconds kBusRetry{2};
+
+std::string plan_key(const events::v1::WorkspaceRef& workspace) {
+  return workspace.uid() + "." + std::to_string(workspace.generation());
+}
+
+// Ends the preflight when the service stops or this generation no longer counts. Owns its thread.
+class Watchdog {
+ public:
+  Watchdog(bus::KeyValue& current, const events::v1::WorkspaceRef& workspace, std::stop_token stop)
+      : on_stop_(std::move(stop), [this] { job_.request_stop(); }),
+        thread_([this, &current, workspace](const std::stop_token& done) {
+          const auto standing = bus::wait_until_superseded(current, workspace, done);
+          if (standing && *standing != bus::Standing::kCurrent) {
+            superseded_ = true;
+            job_.request_stop();
+          }
+        }) {}
+
+  std::stop_token token() const { return job_.get_token(); }
+  bool superseded() const { return superseded_; }
+
+ private:
+  std::stop_source job_;
+  std::atomic<bool> superseded_ = false;
+  std::stop_callback<std::function<void()>> on_stop_;
+  std::jthread thread_;
+};
+
+bool is_bus_trouble(const Failure& failure) { return failure.reason == "BusUnavailable"; }
+
+}  // namespace
+
+Result<std::optional<events::v1::Plan>> Handlers::stored(
+    const events::v1::WorkspaceRef& workspace) {
+  const auto entry = parts_.plans.get(plan_key(workspace));
+  if (!entry) {
+    return tl::unexpected(entry.error());
+  }
+  if (!*entry) {
+    return std::nullopt;
+  }
+  events::v1::Plan plan;
+  if (!plan.ParseFromString((*entry)->value) || plan.tuning_key().empty()) {
+    parts_.log.error("a stored plan cannot be read, it is made again",
+                     {{"key", plan_key(workspace)}});
+    if (auto removed = parts_.plans.remove(plan_key(workspace)); !removed) {
+      return tl::unexpected(removed.error());
+    }
+    return std::nullopt;
+  }
+  return plan;
+}
+
+// Whoever came first wins: two planners, or a redelivered event, give one plan.
+Result<events::v1::Plan> Handlers::store(const events::v1::WorkspaceRef& workspace,
+                                         const events::v1::Plan& plan) {
+  const auto created = parts_.plans.create(plan_key(workspace), plan.SerializeAsString());
+  if (created) {
+    return plan;
+  }
+  if (created.error().reason != "KeyExists") {
+    return tl::unexpected(created.error());
+  }
+  const auto first = stored(workspace);
+  if (!first) {
+    return tl::unexpected(first.error());
+  }
+  return first->value_or(plan);
+}
+
+Result<events::v1::Plan> Handlers::plan_for(const events::v1::WorkspaceObserved& observed,
+                                            const Log& log, std::stop_token stop) {
+  const auto request = read_request(observed, parts_.validation);
+  if (!request) {
+    return tl::unexpected(request.error());
+  }
+  const Patience patience{
+      .clock = parts_.clock,
+      .deadline = parts_.clock.steady_now() + parts_.preflight_limit,
+      .per_request = parts_.request_limit,
+      .backoff = parts_.backoff,
+      .stop = std::move(stop),
+      .on_retry =
+          [this, &log](const Failure& failure) {
+            parts_.metrics.retry(failure.reason);
+            log.warning("preflight is tried again",
+                        {{"reason", failure.reason}, {"detail", failure.message}});
+          },
+  };
+  const auto facts = preflight(*request, parts_.tools, patience);
+  if (!facts) {
+    return tl::unexpected(facts.error());
+  }
+  const auto plan = make_plan(*request, *facts, parts_.inventory());
+  if (!plan) {
+    return tl::unexpected(plan.error());
+  }
+  return store(observed.workspace(), *plan);
+}
+
+bus::Disposition Handlers::on_workspace_observed(const bus::IncomingEvent& incoming,
+                                                 std::stop_token stop) {
+  const auto observed = bus::decode<events::v1::WorkspaceObserved>(incoming);
+  if (!observed) {
+    return bus::Disposition::dead(observed.error());
+  }
+  const auto& workspace = observed->workspace();
+  const auto standing = bus::standing(parts_.current, workspace);
+  if (!standing) {
+    return bus::Disposition::retry(kBusRetry);
+  }
+  if (*standing != bus::Standing::kCurrent) {
+    return bus::Disposition::done();
+  }
+  const auto before = stored(workspace);
+  if (!before) {
+    return bus::Disposition::retry(kBusRetry);
+  }
+  if (*before) {
+    parts_.metrics.plan("repeated");
+    return announce(workspace, **before, incoming.traceparent);
+  }
+  const Log log = parts_.log.with({{"workspace", workspace.namespace_() + "/" + workspace.name()},
+                                   {"generation", static_cast<long>(workspace.generation())},
+                                   {"event", incoming.id}});
+  const auto begin = parts_.clock.steady_now();
+  Result<events::v1::Plan> plan;
+  bool superseded = false;
+  {
+    const Watchdog watchdog(parts_.current, workspace, stop);
+    plan = plan_for(*observed, log, watchdog.token());
+    superseded = watchdog.superseded();
+  }
+  if (superseded) {
+    return bus::Disposition::done();
+  }
+  if (!plan && stop.stop_requested()) {
+    return bus::Disposition::hand_back();
+  }
+  if (!plan && is_bus_trouble(plan.error())) {
+    return bus::Disposition::retry(kBusRetry);
+  }
+  parts_.metrics.took(std::chrono::duration<double>(parts_.clock.steady_now() - begin).count());
+  parts_.metrics.plan(plan ? "made" : plan.error().reason);
+  if (plan) {
+    log.info("planned", {{"tuning_key", plan->tuning_key()}});
+  } else {
+    log.warning("plan rejected",
+                {{"reason", plan.error().reason}, {"detail", plan.error().message}});
+  }
+  return announce(workspace, plan, incoming.traceparent);
+}
+
+bus::Disposition Handlers::announce(const events::v1::WorkspaceRef& workspace,
+                                    const Result<events::v1::Plan>& plan,
+                                    const std::string& traceparent) {
+  const auto standing = bus::standing(parts_.current, workspace);
+  if (!standing) {
+    return bus::Disposition::retry(kBusRetry);
+  }
+  if (*standing != bus::Standing::kCurrent) {
+    return bus::Disposition::done();
+  }
+  Result<void> sent;
+  if (plan) {
+    events::v1::TuningPlanned planned;
+    *planned.mutable_workspace() = workspace;
+    *planned.mutable_plan() = *plan;
+    sent = parts_.publisher.publish(bus::make_event(planned, "", traceparent));
+  } else {
+    events::v1::PlanRejected rejected;
+    *rejected.mutable_workspace() = workspace;
+    *rejected.mutable_failure() = bus::to_proto(plan.error());
+    sent = parts_.publisher.publish(bus::make_event(rejected, "", traceparent));
+  }
+  if (!sent && sent.error().failure_class == FailureClass::kPermanent) {
+    return bus::Disposition::dead(sent.error());
+  }
+  return sent ? bus::Disposition::done() : bus::Disposition::retry(kBusRetry);
+}
+
+}  // namespace tunesmith::planner

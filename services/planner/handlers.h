@@ -1,0 +1,54 @@
+// WorkspaceObserved → TuningPlanned or PlanRejected.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <stop_token>
+
+#include "bus/connection.h"
+#include "planner/metrics.h"
+#include "planner/preflight.h"
+#include "runtime/clock.h"
+#include "runtime/log.h"
+#include "workspace/validate.h"
+
+namespace tunesmith::planner {
+
+// What the handlers work with. All outlive them.
+struct PlannerParts {
+  bus::Publisher& publisher;
+  bus::KeyValue& current;
+  bus::KeyValue& plans;
+  PreflightTools tools;
+  workspace::ValidationOptions validation;
+  std::function<Inventory()> inventory;  // where it would run; thread-safe
+  const Clock& clock;
+  Metrics& metrics;
+  Log log;
+  std::chrono::milliseconds request_limit{30'000};
+  std::chrono::milliseconds preflight_limit{600'000};
+  BackoffPolicy backoff{};
+};
+
+// Thread-safe.
+class Handlers {
+ public:
+  explicit Handlers(PlannerParts parts) : parts_(std::move(parts)) {}
+
+  // The plan of this uid and generation is made once: later passes announce the stored one, byte
+  // for byte.
+  bus::Disposition on_workspace_observed(const bus::IncomingEvent& incoming, std::stop_token stop);
+
+ private:
+  Result<events::v1::Plan> plan_for(const events::v1::WorkspaceObserved& observed, const Log& log,
+                                    std::stop_token stop);
+  Result<events::v1::Plan> store(const events::v1::WorkspaceRef& workspace,
+                                 const events::v1::Plan& plan);
+  Result<std::optional<events::v1::Plan>> stored(const events::v1::WorkspaceRef& workspace);
+  bus::Disposition announce(const events::v1::WorkspaceRef& workspace,
+                            const Result<events::v1::Plan>& plan, const std::string& traceparent);
+
+  const PlannerParts parts_;
+};
+
+}  // namespace tunesmith::planner

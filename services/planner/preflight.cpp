@@ -1,0 +1,45 @@
+#include "planner/preflight.h"
+
+namespace tunesmith::planner {
+
+Result<Facts> preflight(const TuningRequest& request, const PreflightTools& tools,
+                        const Patience& patience) {
+  const std::string& repository = request.model.repository;
+  Facts facts;
+  const auto listing = tools.hub.list(repository, request.model.revision, patience);
+  if (!listing) {
+    return tl::unexpected(listing.error());
+  }
+  facts.revision = listing->revision;
+  // The commit, not the name: a branch that moves between two requests must not mix two versions.
+  const auto config = tools.hub.file(repository, facts.revision, "config.json", patience);
+  if (!config) {
+    return tl::unexpected(config.error());
+  }
+  auto shape = read_model_shape(*config, repository);
+  if (!shape) {
+    return tl::unexpected(shape.error());
+  }
+  facts.shape = *std::move(shape);
+  const auto files = choose_files(*listing, repository);
+  if (!files) {
+    return tl::unexpected(files.error());
+  }
+  for (const auto& file : *files) {
+    auto& remote = facts.model_files.emplace_back();
+    remote.set_url(tools.hub.url_of(repository, facts.revision, file.name));
+    remote.set_path(file.name);
+    remote.set_size_bytes(file.size_bytes);
+    remote.set_sha256(file.sha256);
+  }
+  for (const auto& url : request.workspace.tuning->input.urls) {
+    auto probed = probe(url, tools.data_http, tools.inspector, patience);
+    if (!probed) {
+      return tl::unexpected(probed.error());
+    }
+    facts.data.push_back(*std::move(probed));
+  }
+  return facts;
+}
+
+}  // namespace tunesmith::planner

@@ -1,0 +1,21 @@
+// Everything the planner asks of the world before anything is bought: model hub and data hosts,
+// metadata only.
+#pragma once
+
+#include "planner/plan.h"
+
+namespace tunesmith::planner {
+
+// What it asks with. All outlive the call.
+struct PreflightTools {
+  const ModelHub& hub;
+  const HttpClient& data_http;  // guards addresses
+  const Inspector& inspector;
+};
+
+// The model first, then the data files in order: the first failure counts. Failures as those of
+// ModelHub, read_model_shape, choose_files, probe.
+Result<Facts> preflight(const TuningRequest& request, const PreflightTools& tools,
+                        const Patience& patience);
+
+}  // namespace tunesmith::planner

@@ -1,0 +1,100 @@
+#include "planner/request.h"
+
+#include <nlohmann/json.hpp>
+
+namespace tunesmith::planner {
+namespace {
+
+using nlohmann::json;
+
+// The revision of a plan that stands in the status for this generation: the bucket of plans was
+// lost, the plan is made again as it was.
+std::string revision_in_status(const std::string& status_json, std::int64_t generation) {
+  const json status = json::parse(status_json, nullptr, false);
+  if (!status.is_object() || !status.contains("conditions") || !status["conditions"].is_array()) {
+    return {};
+  }
+  for (const auto& condition : status["conditions"]) {
+    if (!condition.is_object() || condition.value("type", json()) != "PlanAccepted" ||
+        condition.value("status", json()) != "True" ||
+        condition.value("observedGeneration", json()) != generation) {
+      continue;
+    }
+    const json plan = status.value("plan", json());
+    const json revision = plan.is_object() ? plan.value("modelRevision", json()) : json();
+    return revision.is_string() ? revision.get<std::string>() : std::string();
+  }
+  return {};
+}
+
+Result<void> check_supported(const workspace::Workspace& object) {
+  if (object.inference && !object.tuning) {
+    return permanent("InferenceNotServed",
+                     "this version tunes models and does not serve them yet: expected a Workspace "
+                     "with 'tuning' (methods lora and qlora), found 'inference'");
+  }
+  return {};
+}
+
+Result<void> check_ends(const workspace::Tuning& tuning) {
+  if (tuning.input.urls.empty()) {
+    return permanent("InputNotSupported",
+                     "this version reads training data from tuning.input.urls only, found " +
+                         std::string(tuning.input.volume ? "volumeSource" : "image"));
+  }
+  if (tuning.output.image.empty()) {
+    return permanent("OutputNotSupported",
+                     "this version writes the adapter to tuning.output.image only, found "
+                     "volumeSource");
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<TuningRequest> read_request(const events::v1::WorkspaceObserved& observed,
+                                   const workspace::ValidationOptions& options) {
+  const json object = json::parse(observed.manifest_json(), nullptr, false);
+  auto read = workspace::read_workspace(object);
+  if (!read) {
+    return tl::unexpected(read.error());
+  }
+  if (auto supported = check_supported(*read); !supported) {
+    return tl::unexpected(supported.error());
+  }
+  const auto& catalogue =
+      options.presets != nullptr ? *options.presets : workspace::built_in_presets();
+  auto model = workspace::choose_model(read->tuning ? read->tuning->preset : "", catalogue);
+  if (read->tuning && !read->tuning->preset.empty() && !model) {
+    return tl::unexpected(model.error());
+  }
+  const auto admission = workspace::validate_workspace(object, options);
+  if (!admission.admitted()) {
+    return permanent("WorkspaceInvalid", admission.text());
+  }
+  if (auto ends = check_ends(*read->tuning); !ends) {
+    return tl::unexpected(ends.error());
+  }
+  if (!observed.training_config_problem().empty()) {
+    return permanent("TrainingConfigMissing", observed.training_config_problem());
+  }
+  auto training =
+      workspace::read_training_config(observed.training_config_yaml(), read->tuning->method);
+  if (!training) {
+    return tl::unexpected(training.error());
+  }
+  if (!training->model_revision.empty()) {
+    model->revision = training->model_revision;
+  }
+  if (auto planned = revision_in_status(observed.status_json(), observed.workspace().generation());
+      !planned.empty()) {
+    model->revision = planned;
+  }
+  TuningRequest request{*std::move(read), *std::move(model), *std::move(training),
+                        admission.warnings};
+  request.notes.insert(request.notes.end(), request.training.notes.begin(),
+                       request.training.notes.end());
+  return request;
+}
+
+}  // namespace tunesmith::planner
