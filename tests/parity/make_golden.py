@@ -1,10 +1,11 @@
-"""Makes tests/parity/golden from the live peers: `$TUNESMITH_PEERS_VENV/bin/python tests/parity/make_golden.py`.
+"""Makes tests/parity/golden from the live peers: `$TUNESMITH_PEERS_VENV/bin/python tests/parity/make_golden.py [FOLDER]`.
 
 Run it again only when a peer's pinned version changes, and read the difference. Everything is drawn from fixed seeds.
 """
 import json
 import pathlib
 import shutil
+import sys
 
 import bitsandbytes
 import bitsandbytes.functional as bnb
@@ -15,7 +16,7 @@ from safetensors.torch import save_file
 
 import peers
 
-GOLDEN = pathlib.Path(__file__).parent / "golden"
+GOLDEN = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent / "golden")
 
 
 # --- NF4 ----------------------------------------------------------------------------------------------------------
@@ -101,25 +102,12 @@ def make_logits():
     save_file(out, GOLDEN / "logits.safetensors")
 
 
-def initial_adapter(base):
-    """peft's own adapter with a B that is not zero, so that A learns from the first step on."""
-    torch.manual_seed(13)
-    hyper = peers.HYPER_PARAMETERS
-    model = peft.get_peft_model(base, peft.LoraConfig(
-        r=hyper["lora_rank"], lora_alpha=int(hyper["lora_alpha"]), target_modules="all-linear", task_type="CAUSAL_LM"))
-    with torch.no_grad():
-        for name, parameter in model.named_parameters():
-            if "lora_B" in name:
-                parameter.normal_(std=0.05)
-    model.save_pretrained(GOLDEN / "initial-adapter")
-
-
 def make_training(tokenizer):
     rows = peers.conversations(20)
     peers.write_jsonl(GOLDEN / "train.jsonl", rows)
     examples = [peers.encode(tokenizer, row) for row in rows]
     folder = GOLDEN / "tiny-llama"
-    initial_adapter(peers.load_base(folder, quantized=False))
+    peers.add_initial_adapter(peers.load_base(folder, quantized=False), peers.HYPER_PARAMETERS, GOLDEN / "initial-adapter")
     losses = {}
     for method in ("lora", "qlora"):
         model = peers.load_with_adapter(folder, GOLDEN / "initial-adapter", method == "qlora", trainable=True)
@@ -155,7 +143,7 @@ def make_text(tokenizer):
 def main():
     torch.set_num_threads(1)
     shutil.rmtree(GOLDEN, ignore_errors=True)
-    GOLDEN.mkdir()
+    GOLDEN.mkdir(parents=True)
     make_nf4()
     tokenizer = make_models()
     make_nf4_checkpoint(GOLDEN / "tiny-llama")
@@ -164,6 +152,9 @@ def main():
     make_text(tokenizer)
     for readme in GOLDEN.rglob("README.md"):
         readme.unlink()
+    for path in GOLDEN.rglob("adapter_config.json"):  # peft writes a set in the order of its hashes
+        config = json.loads(path.read_text())
+        path.write_text(json.dumps(config | {"target_modules": sorted(config["target_modules"])}, indent=2) + "\n")
     versions = {m.__name__: m.__version__ for m in (torch, transformers, peft, bitsandbytes)}
     (GOLDEN / "versions.json").write_text(json.dumps(versions, indent=1) + "\n")
     print("golden files:", sum(f.stat().st_size for f in GOLDEN.rglob("*") if f.is_file()), "bytes")

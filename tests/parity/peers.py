@@ -80,17 +80,32 @@ def conversations(count, seed=3):
     return rows
 
 
-def encode(tokenizer, row):
-    """Token ids and labels: targets are the assistant's words and its end token, nothing else."""
-    ids, labels = [], []
-    for message in row["messages"]:
-        head = tokenizer.encode(f"<|im_start|>{message['role']}\n", add_special_tokens=False)
-        body = tokenizer.encode(f"{message['content']}<|im_end|>", add_special_tokens=False)
-        ids += head + body
-        labels += [-100] * len(head) + (body if message["role"] == "assistant" else [-100] * len(body))
-    whole = tokenizer.apply_chat_template(row["messages"], tokenize=True, return_dict=False)
-    assert ids == whole, "the template and the turns disagree"
-    return ids, labels
+def encode(tokenizer, row, end="<|im_end|>"):
+    """Token ids and labels: targets are what the assistant says and the end token of its turn, nothing else."""
+    messages = row["messages"]
+    render = lambda count, prompt: tokenizer.apply_chat_template(messages[:count], tokenize=False, add_generation_prompt=prompt)
+    text = render(len(messages), False)
+    spans = []
+    for i, message in enumerate(messages):
+        if message["role"] == "assistant":
+            start = len(render(i, True))
+            spans.append((start, text.index(end, start) + len(end)))
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    inside = [any(a <= first < b for a, b in spans) for first, _ in encoded["offset_mapping"]]
+    ids = encoded["input_ids"]
+    return ids, [token if target else -100 for token, target in zip(ids, inside)]
+
+
+def add_initial_adapter(base, hyper, folder, seed=13):
+    """peft's own adapter with a B that is not zero, so that A learns from the first step on."""
+    torch.manual_seed(seed)
+    model = peft.get_peft_model(base, peft.LoraConfig(
+        r=hyper["lora_rank"], lora_alpha=int(hyper["lora_alpha"]), target_modules="all-linear", task_type="CAUSAL_LM"))
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.05)
+    model.save_pretrained(folder)
 
 
 def load_base(folder, quantized):
@@ -162,3 +177,4 @@ def greedy(model, prompt, count, ends):
 
 def write_jsonl(path, rows):
     pathlib.Path(path).write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
