@@ -1,0 +1,151 @@
+"""The local stack as processes, for the pipeline tests: `tunesmith up` and what one asks of it."""
+
+import json
+import os
+import pathlib
+import queue
+import signal
+import subprocess
+import threading
+import time
+import urllib.request
+
+BIN = pathlib.Path(os.environ["TUNESMITH_BIN"])
+
+
+class FileHost:
+    """The model hub and the data host: a folder over HTTP, with faults on demand."""
+
+    def __init__(self, folder: pathlib.Path):
+        self.process = subprocess.Popen(
+            [BIN / "tunesmith-filehost", folder], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        self.port = json.loads(self.process.stdout.readline())["port"]
+
+    def set_faults(self, *faults: dict) -> None:
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/_control/faults", data=json.dumps(faults).encode(), method="PUT"
+        )
+        urllib.request.urlopen(request, timeout=30).read()
+
+    def requests(self) -> list[dict]:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_control/requests", timeout=30) as answer:
+            return json.load(answer)
+
+    def close(self) -> None:
+        self.process.terminate()
+        self.process.wait(timeout=30)
+
+
+class Events:
+    """Follows `tunesmith events -f -o json` and lets a test wait for one."""
+
+    def __init__(self, stack: "Stack", name: str):
+        self.seen: list[dict] = []
+        self._queue: queue.Queue = queue.Queue()
+        self._process = stack.start("events", name, "-f", "-o", "json")
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        for line in self._process.stdout:
+            self._queue.put(json.loads(line))
+
+    def wait_for(self, token: str, where=lambda event: True, seconds: float = 120) -> dict:
+        """The first event of this type that fulfils the condition, seen already or still to come."""
+        for event in self.seen:
+            if event["event"] == token and where(event):
+                return event
+        deadline = time.monotonic() + seconds
+        while True:
+            try:
+                event = self._queue.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"no {token} within {seconds} s; seen: {[e['event'] for e in self.seen]}") from None
+            self.seen.append(event)
+            if event["event"] == token and where(event):
+                return event
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
+class Stack:
+    def __init__(self, home: pathlib.Path, file_host: FileHost, checkpoint_interval: str = "1s"):
+        self.home = home
+        self.file_host = file_host
+        # Settings of the services are overridden by the environment they inherit.
+        self.environment = {
+            **os.environ,
+            "TUNESMITH_HOME": str(home),
+            "TUNESMITH_CHECKPOINT_INTERVAL": checkpoint_interval,
+            "TUNESMITH_THREADS": "1",
+        }
+
+    def up(self) -> None:
+        address = f"127.0.0.1:{self.file_host.port}"
+        self.run(
+            "up",
+            "--model-hub", "http://hub.tunesmith.internal",
+            "--allow-data-host", "data.tunesmith.internal",
+            "--connect-to", f"data.tunesmith.internal:80={address}",
+            "--connect-to", f"hub.tunesmith.internal:80={address}",
+        )  # fmt: skip
+
+    def down(self) -> None:
+        self.run("down")
+
+    def run(self, *arguments: str, stdin: str = "", check: bool = True, seconds: float = 180) -> subprocess.CompletedProcess:
+        done = subprocess.run(
+            [BIN / "tunesmith", *arguments],
+            env=self.environment, input=stdin, capture_output=True, text=True, timeout=seconds,
+        )  # fmt: skip
+        if check and done.returncode != 0:
+            raise AssertionError(f"tunesmith {' '.join(arguments)} → {done.returncode}\n{done.stdout}{done.stderr}{self.logs()}")
+        return done
+
+    def start(self, *arguments: str) -> subprocess.Popen:
+        return subprocess.Popen(
+            [BIN / "tunesmith", *arguments],
+            env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+
+    def apply(self, manifest: str) -> str:
+        return self.run("apply", "-f", "-", stdin=manifest).stdout
+
+    def watch(self, name: str, seconds: float = 300) -> int:
+        """Until it succeeded (0) or failed (1)."""
+        return self.run("watch", name, check=False, seconds=seconds).returncode
+
+    def status(self, name: str) -> dict:
+        return json.loads(self.run("get", "workspace", name, "-o", "json").stdout)["status"]
+
+    def facts(self) -> dict:
+        return json.loads((self.home / "stack.json").read_text())
+
+    def pid_of(self, child: str) -> int:
+        return next(c["pid"] for c in self.facts()["children"] if c["name"] == child)
+
+    def kill(self, child: str) -> int:
+        pid = self.pid_of(child)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def engines(self) -> list[int]:
+        """Process ids of the engines that this stack's worker runs."""
+        found = []
+        for entry in pathlib.Path("/proc").iterdir():
+            try:
+                command = (entry / "cmdline").read_bytes().split(b"\0")
+            except OSError:
+                continue
+            if entry.name.isdigit() and command[0].endswith(b"tunesmith-engine") and str(self.home).encode() in b" ".join(command):
+                found.append(int(entry.name))
+        return found
+
+    def logs(self) -> str:
+        tails = []
+        for log in sorted((self.home / "logs").glob("*.log")):
+            tails.append(f"--- {log.name}\n" + "\n".join(log.read_text(errors="replace").splitlines()[-15:]))
+        return "\n".join(tails)
