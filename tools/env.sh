@@ -6,7 +6,7 @@ export TUNESMITH_ROOT
 export TUNESMITH_CACHE="${TUNESMITH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tunesmith}"
 
 # A folder's name ends in a hash of what defines its content, so a changed pin makes a new folder.
-tunesmith_key() { sha256sum "$@" | sha256sum | cut -c1-12; }
+tunesmith_key() { cat "$@" | sha256sum | cut -c1-12; }
 
 # A cargo that runs and is new enough: the one on the PATH, else Debian's cargo-web. A rustup shim without a toolchain
 # (HOME is another than the installer's) is first on the PATH and does not run.
