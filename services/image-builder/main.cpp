@@ -45,6 +45,8 @@ Result<void> empty_work_dir(const std::filesystem::path& folder) {
 
 Result<void> run(ServiceContext& context) {
   const BuilderOptions options = read_options(context.config);
+  // How long an event stays with a process that died.
+  const auto ack_wait = context.config.duration("ack_wait", bus::ConsumerOptions().ack_wait);
   const auto connection_options = bus::ConnectionOptions::from_config(context.config, context.name);
   const HttpClient http(HttpClientOptions::from_config(context.config));
   if (auto read = context.config.finish(); !read) return read;
@@ -62,7 +64,11 @@ Result<void> run(ServiceContext& context) {
                               metrics, context.log});
   const auto consume = [&](std::string token, auto method) {
     return (*connection)
-        ->consume({.service = context.name, .token = std::move(token), .concurrency = kConcurrency},
+        ->consume({.service = context.name,
+                   .token = std::move(token),
+                   .concurrency = kConcurrency,
+                   .ack_wait = ack_wait,
+                   .in_progress_every = ack_wait / 3},
                   [&handlers, method](const bus::IncomingEvent& event, std::stop_token stop) {
                     return (handlers.*method)(event, std::move(stop));
                   });
