@@ -1,0 +1,298 @@
+#include "watcher/source_kv.h"
+
+#include <algorithm>
+#include <chrono>
+#include <vector>
+
+#include "tunesmith/events/v1/workspace.pb.h"
+#include "watcher/status_facts.h"
+#include "watcher/status_fold.h"
+#include "workspace/workspace.h"
+
+namespace tunesmith::watcher {
+
+using nlohmann::json;
+
+namespace {
+
+events::v1::WorkspaceRef reference(const SourceObject& object, std::int64_t pass) {
+  events::v1::WorkspaceRef ref;
+  ref.set_uid(object.uid);
+  ref.set_namespace_(object.name_space);
+  ref.set_name(object.name);
+  ref.set_generation(object.generation);
+  ref.set_pass(pass);
+  return ref;
+}
+
+}  // namespace
+
+Result<SourceObject> read_object(const std::string& text) {
+  const auto object = json::parse(text, nullptr, false);
+  try {
+    const auto& metadata = object.at("metadata");
+    SourceObject read;
+    read.name_space = metadata.at("namespace").get<std::string>();
+    read.name = metadata.at("name").get<std::string>();
+    read.uid = metadata.at("uid").get<std::string>();
+    read.generation = metadata.at("generation").get<std::int64_t>();
+    read.deleting = metadata.contains("deletionTimestamp");
+    read.annotations_hash = workspace::annotations_hash(object);
+    read.suspended = workspace::is_suspended(object);
+    if (object.contains("tuning") && object.at("tuning").is_object()) {
+      const auto config = object.at("tuning").find("config");
+      if (config != object.at("tuning").end() && config->is_string()) read.config_map = *config;
+    }
+    read.manifest = text;
+    return read;
+  } catch (const json::exception& e) {
+    return permanent(
+        "WorkspaceUnreadable",
+        std::string("expected a Workspace with namespace, name, uid and generation: ") + e.what());
+  }
+}
+
+KvSource::KvSource(bus::KeyValue& workspaces, bus::KeyValue& current, bus::Publisher& publisher,
+                   StatusStore& statuses, const Clock& clock, Log log)
+    : workspaces_(workspaces),
+      current_(current),
+      publisher_(publisher),
+      statuses_(statuses),
+      clock_(clock),
+      log_(std::move(log)) {}
+
+std::optional<SourceObject> KvSource::find(const std::string& uid) const {
+  const std::scoped_lock lock(mutex_);
+  const auto found = objects_.find(uid);
+  if (found == objects_.end()) return std::nullopt;
+  return found->second;
+}
+
+Result<void> KvSource::on_spec(const bus::KeyValueEntry& entry) {
+  if (entry.deleted) return on_removed(entry.key);
+  auto object = read_object(entry.value);
+  if (!object) {
+    log_.error("a Workspace cannot be read",
+               {{"key", entry.key}, {"detail", object.error().message}});
+    return {};
+  }
+  if (object->spec_key() != entry.key) {
+    log_.error("a Workspace lies under another's key",
+               {{"key", entry.key}, {"name", object->name}});
+    return {};
+  }
+  {
+    const std::scoped_lock lock(mutex_);
+    objects_[object->uid] = *object;
+  }
+  return reconcile(*object);
+}
+
+// The key was taken away: by ourselves after the clean-up, or by somebody who did not wait for it.
+Result<void> KvSource::on_removed(const std::string& key) {
+  std::vector<SourceObject> gone;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [uid, object] : objects_) {
+      if (object.spec_key() == key && !object.deleting) gone.push_back(object);
+    }
+  }
+  for (auto& object : gone) {
+    object.deleting = true;
+    if (auto told = reconcile(object); !told) return told;
+    const std::scoped_lock lock(mutex_);
+    objects_[object.uid] = object;
+  }
+  return {};
+}
+
+// `current` first, then the announcement: a handler that hears of it must find it. What was
+// announced before is known from this process or, after a start, from the status.
+Result<void> KvSource::reconcile(const SourceObject& object) {
+  const bus::Current wanted{.generation = object.generation,
+                            .annotations_hash = object.annotations_hash,
+                            .deleting = object.deleting,
+                            .suspended = object.suspended};
+  auto have = current_.get(object.uid);
+  if (!have) return tl::unexpected(have.error());
+  if (!*have || (*have)->value != bus::to_json(wanted)) {
+    if (auto put = current_.put(object.uid, bus::to_json(wanted)); !put) {
+      return tl::unexpected(put.error());
+    }
+  }
+  if (object.deleting) return announce(object, 0, "");
+  auto last = announced(object);
+  if (!last) return tl::unexpected(last.error());
+  if (!*last || (*last)->generation != object.generation) return announce(object, 0, "");
+  if ((*last)->annotations_hash == object.annotations_hash) return {};
+  return announce(object, next_pass(**last), "");
+}
+
+Result<std::optional<KvSource::Announced>> KvSource::announced(const SourceObject& object) {
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto known = announced_.find(object.uid);
+    if (known != announced_.end()) return known->second;
+  }
+  auto status = statuses_.read(object.status_key());
+  if (!status) return tl::unexpected(status.error());
+  if (!status->is_object() || !status->contains("facts")) return std::nullopt;
+  const auto facts = Facts::from_json(status->at("facts"));
+  if (!facts || facts->uid != object.uid) return std::nullopt;
+  const Known* observed = facts->find("workspace-observed");
+  if (observed == nullptr) return std::nullopt;
+  return Announced{.generation = facts->generation,
+                   .annotations_hash = observed->data.value("annotationsHash", ""),
+                   .pass = observed->last_pass()};
+}
+
+// The second of now; never one that was used before.
+std::int64_t KvSource::next_pass(const Announced& last) const {
+  const auto now =
+      std::chrono::duration_cast<std::chrono::seconds>(clock_.wall_now().time_since_epoch())
+          .count();
+  return std::max<std::int64_t>(now, last.pass + 1);
+}
+
+Result<void> KvSource::announce(const SourceObject& object, std::int64_t pass, const char* suffix) {
+  Result<void> published;
+  if (object.deleting) {
+    events::v1::WorkspaceDeleted deleted;
+    *deleted.mutable_workspace() = reference(object, pass);
+    published = publisher_.publish(bus::make_event(deleted, suffix));
+  } else {
+    events::v1::WorkspaceObserved observed;
+    *observed.mutable_workspace() = reference(object, pass);
+    observed.set_manifest_json(object.manifest);
+    auto config = config_of(object);
+    if (!config) return tl::unexpected(config.error());
+    observed.set_training_config_yaml(config->yaml);
+    observed.set_training_config_problem(config->problem);
+    auto status = statuses_.read(object.status_key());
+    if (!status) return tl::unexpected(status.error());
+    if (!status->is_null()) observed.set_status_json(status->dump());
+    published = publisher_.publish(bus::make_event(observed, suffix));
+  }
+  if (!published) return published;
+  log_.info(object.deleting ? "announced a deletion" : "announced a Workspace",
+            {{"workspace", object.name_space + "/" + object.name},
+             {"generation", object.generation},
+             {"pass", pass}});
+  const std::scoped_lock lock(mutex_);
+  announced_[object.uid] = {object.generation, object.annotations_hash, pass};
+  return {};
+}
+
+// Read once per generation, so that passes of one generation agree; a missing one is looked for
+// again.
+Result<KvSource::Config> KvSource::config_of(const SourceObject& object) {
+  if (object.config_map.empty()) return Config{};
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto known = configs_.find(object.uid);
+    if (known != configs_.end() && known->second.generation == object.generation &&
+        known->second.problem.empty()) {
+      return known->second;
+    }
+  }
+  Config config{.generation = object.generation, .yaml = {}, .problem = {}};
+  const std::string named = "ConfigMap " + object.name_space + "/" + object.config_map;
+  auto entry = workspaces_.get("configmap." + object.name_space + "." + object.config_map);
+  if (!entry && entry.error().failure_class == FailureClass::kTransient) {
+    return tl::unexpected(entry.error());
+  }
+  if (!entry || !*entry) {
+    config.problem = named + " named by tuning.config does not exist; apply it";
+  } else {
+    const auto map = json::parse((*entry)->value, nullptr, false);
+    const auto pointer = json::json_pointer(std::string("/data/") + workspace::kTrainingConfigKey);
+    if (!map.is_object() || !map.contains(pointer) || !map.at(pointer).is_string()) {
+      config.problem = named + " has no key " + workspace::kTrainingConfigKey + " in data";
+    } else if (map.at(pointer).get_ref<const std::string&>().size() > kLargestConfigBytes) {
+      config.problem = named + ": " + workspace::kTrainingConfigKey + " is larger than 64 KiB";
+    } else {
+      config.yaml = map.at(pointer).get<std::string>();
+    }
+  }
+  const std::scoped_lock lock(mutex_);
+  configs_[object.uid] = config;
+  return config;
+}
+
+Result<void> KvSource::on_config_map(const bus::KeyValueEntry& entry) {
+  if (entry.deleted) return {};
+  std::vector<std::pair<SourceObject, Announced>> lacking;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [uid, object] : objects_) {
+      const auto config = configs_.find(uid);
+      const bool lacked = config != configs_.end() && !config->second.problem.empty() &&
+                          config->second.generation == object.generation;
+      const bool names_it = "configmap." + object.name_space + "." + object.config_map == entry.key;
+      if (lacked && names_it && !object.deleting) lacking.emplace_back(object, announced_[uid]);
+    }
+  }
+  for (const auto& [object, last] : lacking) {
+    if (auto told = announce(object, next_pass(last), ""); !told) return told;
+  }
+  return {};
+}
+
+Result<void> KvSource::observe_again(const std::string& uid) {
+  const auto object = find(uid);
+  if (!object || (object->suspended && !object->deleting)) return {};
+  auto last = announced(*object);
+  if (!last) return tl::unexpected(last.error());
+  return announce(*object, next_pass(last->value_or(Announced{})), kAgain);
+}
+
+Result<void> KvSource::on_cleaned(const events::v1::WorkspaceRef& workspace) {
+  {
+    // First: the removal of the key below must not look like somebody else's.
+    const std::scoped_lock lock(mutex_);
+    objects_.erase(workspace.uid());
+    announced_.erase(workspace.uid());
+    configs_.erase(workspace.uid());
+  }
+  const std::string tail = workspace.namespace_() + "." + workspace.name();
+  if (auto removed = statuses_.remove("status." + tail, workspace.uid()); !removed) return removed;
+  auto spec = workspaces_.get("spec." + tail);
+  if (!spec) return tl::unexpected(spec.error());
+  if (*spec) {
+    const auto object = read_object((*spec)->value);
+    if (object && object->uid == workspace.uid()) {
+      if (auto removed = workspaces_.remove("spec." + tail); !removed) return removed;
+    }
+  }
+  if (auto removed = current_.remove(workspace.uid()); !removed) return removed;
+  return {};
+}
+
+// Objects whose key was taken away while no watcher ran: their status tells who they were.
+Result<void> KvSource::on_caught_up() {
+  auto keys = workspaces_.keys("status.*.*");
+  if (!keys) return tl::unexpected(keys.error());
+  for (const auto& key : *keys) {
+    auto status = statuses_.read(key);
+    if (!status) return tl::unexpected(status.error());
+    if (!status->is_object() || !status->contains("facts")) continue;
+    const auto facts = Facts::from_json(status->at("facts"));
+    if (!facts || find(facts->uid)) continue;
+    const auto dot = key.rfind('.');
+    const auto first = key.find('.') + 1;
+    SourceObject gone{.name_space = key.substr(first, dot - first),
+                      .name = key.substr(dot + 1),
+                      .uid = facts->uid,
+                      .generation = facts->generation,
+                      .annotations_hash = {},
+                      .deleting = true,
+                      .config_map = {},
+                      .manifest = {}};
+    if (auto told = reconcile(gone); !told) return told;
+    const std::scoped_lock lock(mutex_);
+    objects_[gone.uid] = gone;
+  }
+  return {};
+}
+
+}  // namespace tunesmith::watcher

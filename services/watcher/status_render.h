@@ -1,0 +1,23 @@
+// From facts to the status document that people read: pure.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "watcher/status_facts.h"
+
+namespace tunesmith::watcher {
+
+// Tokens of our own beside those of the events.
+inline constexpr const char* kChange = "change";  // a WorkspaceObserved that a change caused
+std::string phase_token(
+    const std::string& phase);  // the first progress in "Downloading", "Training" …
+
+// state, conditions, workerNodes, tuning, output, plan, waiting, stages, incidents, failure,
+// observedGeneration and the facts themselves.
+nlohmann::json render(const Facts& facts);
+
+// The status without the facts: what a reader sees change.
+nlohmann::json visible(nlohmann::json status);
+
+}  // namespace tunesmith::watcher
