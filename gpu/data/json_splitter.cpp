@@ -86,10 +86,10 @@ bool JsonSplitter::read_object(std::string& text) {
 Result<std::optional<JsonRecord>> JsonSplitter::next_element() {
   auto& buffer = *in_.rdbuf();
   int c = skip_space();
-  if (!std::exchange(started_, true)) {
-    buffer.sbumpc();  // '[': the format was told by it
-    c = skip_space();
-  } else if (c == ',') {
+  const bool first = !std::exchange(started_, true);
+  // '[' is there: the format was told by it
+  const bool separator = first || c == ',';
+  if (separator) {
     buffer.sbumpc();
     c = skip_space();
   } else if (c != ']' && c != kEnd) {

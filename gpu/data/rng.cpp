@@ -21,7 +21,7 @@ std::uint64_t splitmix64_once(std::uint64_t value) { return splitmix64(value); }
 
 }  // namespace
 
-Rng::Rng(std::uint64_t seed, RngStream stream, std::uint64_t index) : state_{} {
+Rng::Rng(std::uint64_t seed, RngStream stream, std::uint64_t index) {
   std::uint64_t start =
       seed ^ splitmix64_once(static_cast<std::uint64_t>(stream) ^ splitmix64_once(index));
   for (auto& word : state_) word = splitmix64(start);

@@ -37,7 +37,7 @@ class Rng {
   void set_state(const std::array<std::uint64_t, 4>& state) { state_ = state; }
 
  private:
-  std::array<std::uint64_t, 4> state_;
+  std::array<std::uint64_t, 4> state_{};
 };
 
 // Fisher-Yates from the end: for i = n-1 … 1 swap(v[i], v[rng.below(i + 1)]), v = 0 … n-1.

@@ -14,6 +14,7 @@
 extern "C" {
 #endif
 
+/* NOLINTBEGIN(modernize-use-using): a C header */
 typedef struct tsm_tokenizer tsm_tokenizer;
 typedef struct tsm_template tsm_template;
 
@@ -29,6 +30,7 @@ typedef struct {
   uint32_t* ends;
   size_t count;
 } tsm_encoding;
+/* NOLINTEND(modernize-use-using) */
 
 /* Put into the text by tsm_template_render(mark = true); keep equal to src/chat_template.rs. */
 #define TSM_GENERATION_BEGIN "\xef\xb7\x90tsm-generation\xef\xb7\x91"
