@@ -321,6 +321,15 @@ TEST_F(PlannerTest, RefusesWithAReasonAndOneSentence) {
   }
 }
 
+TEST_F(PlannerTest, AModelBehindALicenceIsNamedAsSuch) {
+  tunesmith::testing::Fault fault;
+  fault.path = "*";
+  fault.bearer_token = "token";
+  host_->set_faults({fault});
+  observe(manifest());
+  EXPECT_EQ(rejection().reason(), "ModelAccessDenied");
+}
+
 TEST_F(PlannerTest, TooLittleMemoryNamesWhatFits) {
   inventory_.memory_bytes = 3ull << 30;
   observe(manifest(),

@@ -1,0 +1,58 @@
+#include "provisioner/cleanup.h"
+
+namespace tunesmith::provisioner {
+namespace {
+
+Result<void> remove_keys(bus::KeyValue& bucket, const std::string& pattern) {
+  const auto keys = bucket.keys(pattern);
+  if (!keys) {
+    return tl::unexpected(keys.error());
+  }
+  for (const auto& key : *keys) {
+    if (auto removed = bucket.remove(key); !removed) {
+      return removed;
+    }
+  }
+  return {};
+}
+
+Result<void> remove_all(const std::string& uid, const CleanupParts& parts) {
+  if (auto gone = parts.objects.delete_bucket("ws-" + uid); !gone) {
+    return gone;
+  }
+  if (auto gone = remove_keys(parts.results, uid + ".*"); !gone) {
+    return gone;
+  }
+  if (auto gone = remove_keys(parts.plans, uid + ".*"); !gone) {
+    return gone;
+  }
+  return parts.rendezvous.remove(uid);
+}
+
+}  // namespace
+
+Result<void> clean_up(const std::string& uid, const CleanupParts& parts, std::stop_token stop) {
+  const auto record = bus::read_lease(parts.leases, uid);
+  if (!record) {
+    return tl::unexpected(record.error());
+  }
+  if (!*record) {  // no worker ever began; a late one finds the Workspace deleted before it asks
+                   // for a lease
+    return remove_all(uid, parts);
+  }
+  const auto lease =
+      bus::acquire_lease(parts.leases, uid, "provisioner", parts.lease_times, parts.clock,
+                         parts.log, parts.lease_patience, std::move(stop));
+  if (!lease) {
+    return tl::unexpected(lease.error());
+  }
+  if (auto gone = remove_all(uid, parts); !gone) {
+    return gone;
+  }
+  if (auto released = (*lease)->release(); !released) {
+    return released;
+  }
+  return parts.leases.remove(uid);
+}
+
+}  // namespace tunesmith::provisioner

@@ -1,0 +1,32 @@
+// Removes everything that a deleted Workspace left on the bus.
+#pragma once
+
+#include <chrono>
+#include <stop_token>
+
+#include "bus/lease.h"
+#include "bus/object_store.h"
+#include "runtime/clock.h"
+#include "runtime/log.h"
+
+namespace tunesmith::provisioner {
+
+// All outlive the call.
+struct CleanupParts {
+  bus::KeyValue& plans;
+  bus::KeyValue& results;
+  bus::KeyValue& leases;
+  bus::KeyValue& rendezvous;
+  bus::ObjectStore& objects;
+  const Clock& clock;
+  Log log;
+  bus::LeaseTimes lease_times{};
+  std::chrono::milliseconds lease_patience{30'000};  // for a worker to stop and let go
+};
+
+// Takes the lease first, so that no worker can write behind us, then removes the object bucket,
+// results, plans, rendezvous and the lease. Idempotent. Permanent `LeaseHeld` when a worker did not
+// let go in time (try again); Transient `BusUnavailable`, `Stopped`.
+Result<void> clean_up(const std::string& uid, const CleanupParts& parts, std::stop_token stop);
+
+}  // namespace tunesmith::provisioner

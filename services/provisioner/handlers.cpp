@@ -1,0 +1,188 @@
+#include "provisioner/handlers.h"
+
+#include "bus/current.h"
+#include "bus/results.h"
+#include "provisioner/output_status.h"
+
+namespace tunesmith::provisioner {
+namespace {
+
+constexpr std::chrono::seconds kBusRetry{2};
+constexpr std::chrono::seconds kStatusRetry{1};
+constexpr std::chrono::seconds kCleanupRetry{5};
+
+bus::Disposition done_or_retry(const Result<void>& result) {
+  if (result) {
+    return bus::Disposition::done();
+  }
+  return result.error().failure_class == FailureClass::kTransient
+             ? bus::Disposition::retry(kBusRetry)
+             : bus::Disposition::dead(result.error());
+}
+
+}  // namespace
+
+// The image needs the adapter object only until it is pushed; a new output after that needs the
+// adapter again, and when the object is gone it has to be trained again.
+Result<Handlers::Found> Handlers::find_adapter(const events::v1::PlanCleared& cleared) {
+  const auto& workspace = cleared.workspace();
+  const auto& plan = cleared.plan();
+  const auto status = output_status(parts_.workspaces, workspace);
+  if (!status) {
+    return tl::unexpected(status.error());
+  }
+  const bool pushed = !status->digest.empty() && status->image == plan.output().image() &&
+                      status->tuning_key == plan.tuning_key();
+  const auto result = bus::accepted_result(parts_.results, workspace, plan);
+  if (!result && result.error().failure_class == FailureClass::kTransient) {
+    return tl::unexpected(result.error());
+  }
+  if (result && *result) {
+    const auto& adapter = (*result)->adapter();
+    const auto object = parts_.objects.info(adapter.bucket(), adapter.name());
+    if (!object && object.error().failure_class == FailureClass::kTransient) {
+      return tl::unexpected(object.error());
+    }
+    if (pushed || (object && *object)) {
+      return Found{Adapter::kStored, **result};
+    }
+  } else if (pushed) {
+    return Found{Adapter::kPushed, {}};
+  }
+  // Without its object, or undecodable, the result would only stop the next worker.
+  if (auto removed = parts_.results.remove(bus::result_key(workspace.uid(), plan.tuning_key()));
+      !removed) {
+    return tl::unexpected(removed.error());
+  }
+  return Found{};
+}
+
+bus::Disposition Handlers::on_plan_cleared(const bus::IncomingEvent& incoming, std::stop_token) {
+  const auto cleared = bus::decode<events::v1::PlanCleared>(incoming);
+  if (!cleared) {
+    return bus::Disposition::dead(cleared.error());
+  }
+  const auto standing = bus::standing(parts_.current, cleared->workspace());
+  if (!standing) {
+    return bus::Disposition::retry(kBusRetry);
+  }
+  if (*standing != bus::Standing::kCurrent) {
+    return bus::Disposition::done();
+  }
+  const auto found = find_adapter(*cleared);
+  if (!found) {
+    return bus::Disposition::retry(kBusRetry);
+  }
+  if (found->adapter == Adapter::kStored) {
+    return done_or_retry(
+        parts_.publisher.publish(bus::make_event(found->ready, "", incoming.traceparent)));
+  }
+  if (found->adapter == Adapter::kPushed) {
+    return bus::Disposition::done();
+  }
+  if (auto wanted = parts_.nodes.want(*cleared, incoming.traceparent); !wanted) {
+    return done_or_retry(wanted);
+  }
+  // Asked again after the effect: a deletion that came between has found nothing to release.
+  return done_or_retry(parts_.nodes.reconcile(cleared->workspace().uid()));
+}
+
+bus::Disposition Handlers::release(const events::v1::WorkspaceRef& workspace,
+                                   std::int64_t up_to_pass) {
+  return done_or_retry(parts_.nodes.release({workspace.uid(), workspace.generation(), up_to_pass}));
+}
+
+// Whatever pass asked for it: the adapter is there.
+bus::Disposition Handlers::on_adapter_ready(const bus::IncomingEvent& incoming, std::stop_token) {
+  const auto ready = bus::decode<events::v1::AdapterReady>(incoming);
+  return ready ? release(ready->workspace(), kAnyPass) : bus::Disposition::dead(ready.error());
+}
+
+// A failure of an older pass must not take the nodes from the retry.
+bus::Disposition Handlers::on_tuning_failed(const bus::IncomingEvent& incoming, std::stop_token) {
+  const auto failed = bus::decode<events::v1::TuningFailed>(incoming);
+  return failed ? release(failed->workspace(), failed->workspace().pass())
+                : bus::Disposition::dead(failed.error());
+}
+
+bus::Disposition Handlers::on_plan_rejected(const bus::IncomingEvent& incoming, std::stop_token) {
+  const auto rejected = bus::decode<events::v1::PlanRejected>(incoming);
+  return rejected ? release(rejected->workspace(), rejected->workspace().pass())
+                  : bus::Disposition::dead(rejected.error());
+}
+
+bus::Disposition Handlers::on_image_pushed(const bus::IncomingEvent& incoming, std::stop_token) {
+  const auto pushed = bus::decode<events::v1::ImagePushed>(incoming);
+  if (!pushed) {
+    return bus::Disposition::dead(pushed.error());
+  }
+  const auto standing = bus::standing(parts_.current, pushed->workspace());
+  if (!standing) {
+    return bus::Disposition::retry(kBusRetry);
+  }
+  if (*standing == bus::Standing::kDeleting) {
+    return bus::Disposition::done();  // the clean-up takes it
+  }
+  if (*standing == bus::Standing::kOutdated) {
+    return bus::Disposition::done();  // the next generation may push the same adapter elsewhere
+  }
+  const auto status = output_status(parts_.workspaces, pushed->workspace());
+  if (!status) {
+    return bus::Disposition::retry(kBusRetry);
+  }
+  if (status->digest != pushed->digest()) {
+    return bus::Disposition::retry(kStatusRetry);
+  }
+  const auto& adapter = pushed->adapter();
+  if (adapter.name().empty()) {
+    return bus::Disposition::done();
+  }
+  const auto removed = parts_.objects.remove(adapter.bucket(), adapter.name());
+  if (removed) {
+    parts_.metrics.adapter_removed();
+  } else if (removed.error().failure_class == FailureClass::kTransient) {
+    return bus::Disposition::retry(kBusRetry);
+  }
+  return bus::Disposition::done();  // an object or bucket that is missing is what was wanted
+}
+
+bus::Disposition Handlers::on_workspace_deleted(const bus::IncomingEvent& incoming,
+                                                std::stop_token stop) {
+  const auto deleted = bus::decode<events::v1::WorkspaceDeleted>(incoming);
+  if (!deleted) {
+    return bus::Disposition::dead(deleted.error());
+  }
+  const auto& workspace = deleted->workspace();
+  const auto standing = bus::standing(parts_.current, workspace);
+  if (!standing) {
+    return bus::Disposition::retry(kBusRetry);
+  }
+  if (*standing != bus::Standing::kDeleting) {
+    return bus::Disposition::done();  // nothing is removed on the word of a single event
+  }
+  if (auto released = parts_.nodes.release({workspace.uid(), kAnyGeneration, kAnyPass});
+      !released) {
+    return done_or_retry(released);
+  }
+  if (const auto cleaned = clean_up(workspace.uid(), parts_.cleanup, stop); !cleaned) {
+    if (stop.stop_requested()) {
+      return bus::Disposition::hand_back();
+    }
+    parts_.metrics.cleaned(cleaned.error().reason);
+    parts_.log.warning("the clean-up is tried again", {{"uid", workspace.uid()},
+                                                       {"reason", cleaned.error().reason},
+                                                       {"detail", cleaned.error().message}});
+    return bus::Disposition::retry(kCleanupRetry);
+  }
+  events::v1::WorkspaceCleaned event;
+  *event.mutable_workspace() = workspace;
+  if (auto sent = parts_.publisher.publish(bus::make_event(event, "", incoming.traceparent));
+      !sent) {
+    return done_or_retry(sent);
+  }
+  parts_.metrics.cleaned("done");
+  parts_.log.info("cleaned", {{"workspace", workspace.namespace_() + "/" + workspace.name()}});
+  return bus::Disposition::done();
+}
+
+}  // namespace tunesmith::provisioner

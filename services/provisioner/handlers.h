@@ -1,0 +1,60 @@
+// What the provisioner does with each event: decode, ask whether it still counts, put it into the
+// world.
+#pragma once
+
+#include <stop_token>
+
+#include "bus/connection.h"
+#include "provisioner/cleanup.h"
+#include "provisioner/metrics.h"
+#include "provisioner/node_provider.h"
+#include "tunesmith/events/v1/image.pb.h"
+#include "tunesmith/events/v1/nodes.pb.h"
+#include "tunesmith/events/v1/planning.pb.h"
+#include "tunesmith/events/v1/tuning.pb.h"
+#include "tunesmith/events/v1/workspace.pb.h"
+
+namespace tunesmith::provisioner {
+
+// All outlive the handlers.
+struct ProvisionerParts {
+  bus::Publisher& publisher;
+  bus::KeyValue& current;
+  bus::KeyValue& workspaces;  // read only: status.<ns>.<name>
+  bus::KeyValue& results;
+  bus::ObjectStore& objects;
+  NodeProvider& nodes;
+  CleanupParts cleanup;
+  Metrics& metrics;
+  Log log;
+};
+
+// Thread-safe.
+class Handlers {
+ public:
+  explicit Handlers(ProvisionerParts parts) : parts_(std::move(parts)) {}
+
+  // The adapter exists → AdapterReady again; the image exists → nothing; else nodes are wanted.
+  bus::Disposition on_plan_cleared(const bus::IncomingEvent& incoming, std::stop_token stop);
+  // These end the need for nodes.
+  bus::Disposition on_adapter_ready(const bus::IncomingEvent& incoming, std::stop_token stop);
+  bus::Disposition on_tuning_failed(const bus::IncomingEvent& incoming, std::stop_token stop);
+  bus::Disposition on_plan_rejected(const bus::IncomingEvent& incoming, std::stop_token stop);
+  // The adapter object goes once the digest stands in the status.
+  bus::Disposition on_image_pushed(const bus::IncomingEvent& incoming, std::stop_token stop);
+  // Releases the nodes, removes everything, says WorkspaceCleaned last.
+  bus::Disposition on_workspace_deleted(const bus::IncomingEvent& incoming, std::stop_token stop);
+
+ private:
+  enum class Adapter { kNone, kStored, kPushed };
+  struct Found {
+    Adapter adapter = Adapter::kNone;
+    events::v1::AdapterReady ready;  // unless kNone
+  };
+  Result<Found> find_adapter(const events::v1::PlanCleared& cleared);
+  bus::Disposition release(const events::v1::WorkspaceRef& workspace, std::int64_t up_to_pass);
+
+  const ProvisionerParts parts_;
+};
+
+}  // namespace tunesmith::provisioner

@@ -1,0 +1,60 @@
+// This machine as the node provider: a fixed number of resident workers and a queue in front of
+// them.
+#pragma once
+
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "bus/event.h"
+#include "bus/key_value.h"
+#include "provisioner/metrics.h"
+#include "provisioner/node_provider.h"
+#include "runtime/log.h"
+#include "tunesmith/events/v1/nodes.pb.h"
+
+namespace tunesmith::provisioner {
+
+// All references outlive it.
+struct LocalParts {
+  bus::Publisher& publisher;
+  bus::KeyValue& current;
+  bus::KeyValue& plans;
+  bus::KeyValue& inventory;
+  Metrics& metrics;
+  Log log;
+  std::string node;
+  std::uint32_t workers = 1;
+  std::uint64_t memory_bytes_per_worker = 0;
+};
+
+class LocalMachine final : public NodeProvider {
+ public:
+  explicit LocalMachine(LocalParts parts) : parts_(std::move(parts)) {}
+
+  Result<void> want(const events::v1::PlanCleared& cleared,
+                    const std::string& traceparent) override;
+  Result<void> release(const Release& wish) override;
+  Result<void> reconcile(const std::string& uid) override;
+
+ private:
+  struct Stored {
+    SlotState state;
+    std::uint64_t revision = 0;  // 0 = not stored yet
+  };
+  Result<Stored> load();
+  // Changes the state by compare-and-set, as often as others come between.
+  Result<SlotState> change(const std::function<SlotState(SlotState)>& edit);
+  Result<void> apply(const Wishes& wishes);
+  Result<void> announce(const Announcement& announcement);
+  // nullopt: the plan is gone; whoever observes the Workspace again brings it back.
+  Result<std::optional<events::v1::Plan>> plan_of(const Claim& claim);
+  Result<bool> still_counts(const Claim& claim);
+
+  const LocalParts parts_;
+  std::mutex
+      mutex_;  // one turn at a time in this process; the compare-and-set is for other processes
+};
+
+}  // namespace tunesmith::provisioner
