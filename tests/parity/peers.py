@@ -163,16 +163,20 @@ def logits(model, ids):
     return model.train()(input_ids=torch.tensor([ids])).logits[0].float().contiguous()
 
 
+@torch.no_grad()
 def greedy(model, prompt, count, ends):
-    """The most likely token each time, with the lead over the second; stops after an end token."""
-    ids, leads = list(prompt), []
+    """The most likely token each time, with its lead over the second; stops after an end token."""
+    model.train()  # as in logits()
+    ids, leads, cache, feed = [], [], None, prompt
     for _ in range(count):
-        top = logits(model, ids)[-1].topk(2)
+        out = model(input_ids=torch.tensor([feed]), past_key_values=cache, use_cache=True)
+        cache, top = out.past_key_values, out.logits[0, -1].float().topk(2)
         ids.append(int(top.indices[0]))
         leads.append(float(top.values[0] - top.values[1]))
         if ids[-1] in ends:
             break
-    return ids[len(prompt):], leads
+        feed = ids[-1:]
+    return ids, leads
 
 
 def write_jsonl(path, rows):

@@ -9,6 +9,9 @@ source examples/demo/model.sh
 bin="$(realpath "${1:-build/release}")/bin"
 python="$TUNESMITH_PEERS_VENV/bin/python"
 
+# Threads that wait without spinning: the peers stay usable on a machine that does other work.
+export OMP_WAIT_POLICY=PASSIVE
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 status=0
