@@ -68,7 +68,7 @@ Result<void> Upload::run() {
     may_restart_ = false;
     at_least_ = {};
     const std::uint64_t before = offset_;
-    const auto result = uncertain ? ask_offset() : step();
+    auto result = uncertain ? ask_offset() : step();
     if (result) {
       if (!uncertain && offset_ > before) wait_.reset();
       uncertain = false;
@@ -216,7 +216,8 @@ Blob Blob::of_bytes(std::string digest, std::string bytes) {
           }};
 }
 
-Blob Blob::of_file(std::string digest, std::uint64_t size_bytes, std::filesystem::path file) {
+Blob Blob::of_file(std::string digest, std::uint64_t size_bytes,
+                   const std::filesystem::path& file) {
   const auto in = std::make_shared<std::ifstream>(file, std::ios::binary);
   return {std::move(digest), size_bytes, [in](std::uint64_t offset, std::size_t max) {
             std::string bytes(max, '\0');

@@ -19,7 +19,8 @@ struct Blob {
   std::function<std::string(std::uint64_t offset, std::size_t max)> read;
 
   static Blob of_bytes(std::string digest, std::string bytes);
-  static Blob of_file(std::string digest, std::uint64_t size_bytes, std::filesystem::path file);
+  static Blob of_file(std::string digest, std::uint64_t size_bytes,
+                      const std::filesystem::path& file);
 };
 
 // True when the repository has the blob.

@@ -70,7 +70,7 @@ class Handlers {
                                           const events::v1::Plan& plan, const std::string& registry,
                                           const RegistryCall& call);
   Result<events::v1::ImagePushed> push(const events::v1::AdapterReady& ready,
-                                       PushProgress& progress, RegistryCall call);
+                                       PushProgress& progress, const RegistryCall& call);
   Result<AdapterImage> build(const events::v1::AdapterReady& ready,
                              const std::filesystem::path& folder, const RegistryCall& call);
   Result<void> fetch(const events::v1::AdapterObject& adapter, const std::filesystem::path& file,
