@@ -140,7 +140,7 @@ json waiting_json(const View& view) {
   if (view.succeeded() || view.failed() || view.deleting()) return nullptr;
   if (view.suspended()) {
     return {{"reason", "Suspended"},
-            {"message", "the annotation tunesmith.dev/suspend is set; `tunesmith resume` goes on"},
+            {"message", "the annotation tunesmith.dev/suspend is set; remove it to go on"},
             {"since", view.find("workspace-observed")->data_time}};
   }
   if (view.waits_for_nodes()) {
