@@ -1,0 +1,61 @@
+// The commands that work on objects. Each prints its result and returns the exit code; a Failure is
+// printed by the caller as one sentence.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/session.h"
+#include "runtime/result.h"
+
+namespace tunesmith::cli {
+
+// Validates every document of every file ("-" = standard input), then sends: ConfigMaps first,
+// Workspaces after them.
+Result<int> apply(const CommandContext& context, const std::vector<std::string>& files,
+                  bool namespace_given);
+
+struct GetOptions {
+  std::vector<std::string> arguments;  // [KIND] [NAME…], KIND/NAME
+  std::string output;                  // "", wide, json, yaml, name
+  bool all_namespaces = false;
+};
+Result<int> get(const CommandContext& context, const GetOptions& options);
+
+Result<int> describe(const CommandContext& context, const std::vector<std::string>& arguments);
+
+// Follows the status until Succeeded (0) or Failed (1); also 1 when the Workspace is deleted or at
+// Ctrl-C.
+Result<int> watch(const CommandContext& context, const std::vector<std::string>& arguments);
+
+struct EventsOptions {
+  std::vector<std::string> arguments;  // [NAME]
+  bool follow = false;
+  std::string output;  // "" or json
+};
+Result<int> events(const CommandContext& context, const EventsOptions& options);
+
+struct DeleteOptions {
+  std::vector<std::string> arguments;
+  std::vector<std::string> files;
+  bool wait = true;
+  bool ignore_not_found = false;
+};
+Result<int> remove(const CommandContext& context, const DeleteOptions& options);
+
+Result<int> bus_init(const CommandContext& context);
+
+// What a command's arguments name: "[KIND] NAME…" or "KIND/NAME…"; without a kind, Workspaces are
+// meant. Permanent `UsageError`.
+struct Target {
+  Kind kind = Kind::kWorkspace;
+  std::vector<std::string> names;  // empty = all
+};
+Result<Target> parse_target(const std::vector<std::string>& arguments);
+// The same for exactly one Workspace.
+Result<std::string> parse_workspace_name(const std::vector<std::string>& arguments);
+
+// A text of a file or of standard input ("-"). Permanent `FileUnreadable`.
+Result<std::string> read_input(const std::string& file);
+
+}  // namespace tunesmith::cli

@@ -1,0 +1,130 @@
+#include <nlohmann/json.hpp>
+
+#include "cli/apply_plan.h"
+#include "cli/commands.h"
+#include "cli/json_view.h"
+#include "runtime/text.h"
+#include "workspace/documents.h"
+
+namespace tunesmith::cli {
+namespace {
+
+using nlohmann::json;
+
+struct Doomed {
+  Kind kind;
+  std::string name_space, name;
+};
+
+std::string now() {
+  std::string text = rfc3339(std::chrono::system_clock::now());
+  return text.replace(text.find('.'), std::string::npos, "Z");
+}
+
+Result<std::vector<Doomed>> doomed_objects(const CommandContext& context,
+                                           const DeleteOptions& options) {
+  std::vector<Doomed> doomed;
+  const auto target = parse_target(options.arguments);
+  if (!target) return tl::unexpected(target.error());
+  for (const std::string& name : target->names) {
+    doomed.push_back({target->kind, context.name_space, name});
+  }
+  for (const std::string& file : options.files) {
+    const auto text = read_input(file);
+    if (!text) return tl::unexpected(text.error());
+    const auto objects = workspace::parse_documents(*text);
+    if (!objects) return tl::unexpected(objects.error());
+    for (const json& object : *objects) {
+      const auto key = workspace::key_of(object);
+      const std::string written = text_at(object, "/metadata/namespace");
+      const std::string where = written.empty() ? context.name_space : written;
+      if (workspace::is_workspace(object)) doomed.push_back({Kind::kWorkspace, where, key.name});
+      if (workspace::is_config_map(object)) doomed.push_back({Kind::kConfigMap, where, key.name});
+    }
+  }
+  if (doomed.empty()) {
+    return permanent("UsageError", "expected the names of what is to be deleted, or -f FILE");
+  }
+  return doomed;
+}
+
+// Marks a Workspace as being deleted; the watcher sees it, and the provisioner cleans up.
+Result<void> mark(Session& session, const Doomed& doomed) {
+  for (int conflicts = 0;; ++conflicts) {
+    const auto entry = find_object(session, doomed.kind, doomed.name_space, doomed.name);
+    if (!entry) return tl::unexpected(entry.error());
+    if (!*entry) return {};
+    const json stored = json::parse((*entry)->value, nullptr, false);
+    if (!stored.is_object()) return session.workspaces->remove((*entry)->key);
+    const auto marked = plan_delete(stored, now());
+    if (!marked) return {};
+    const auto written = session.workspaces->update((*entry)->key, *marked, (*entry)->revision);
+    if (written) return {};
+    if (written.error().reason != "RevisionConflict" || conflicts > 8) {
+      return tl::unexpected(written.error());
+    }
+  }
+}
+
+// Blocks on the bucket's watch. False when it was interrupted.
+Result<bool> wait_until_gone(const CommandContext& context, Session& session,
+                             const Doomed& doomed) {
+  const std::string key = key_of(doomed.kind, doomed.name_space, doomed.name);
+  std::stop_source enough;
+  const std::stop_callback on_ctrl_c(context.stop, [&] { enough.request_stop(); });
+  bool there = false, gone = false;
+  const auto watched = session.workspaces->watch(
+      key,
+      [&](const bus::KeyValueEntry& entry) {
+        there = !entry.deleted;
+        gone = entry.deleted;
+        if (gone) enough.request_stop();
+      },
+      [&] {
+        gone = !there;
+        if (gone) enough.request_stop();
+      },
+      enough.get_token());
+  if (!watched) return tl::unexpected(watched.error());
+  return gone;
+}
+
+Result<void> remove_one(Session& session, const Doomed& doomed) {
+  if (doomed.kind == Kind::kConfigMap) {
+    return session.workspaces->remove(key_of(doomed.kind, doomed.name_space, doomed.name));
+  }
+  return mark(session, doomed);
+}
+
+}  // namespace
+
+Result<int> remove(const CommandContext& context, const DeleteOptions& options) {
+  const auto doomed = doomed_objects(context, options);
+  if (!doomed) return tl::unexpected(doomed.error());
+  auto session = open_session(context);
+  if (!session) return tl::unexpected(session.error());
+  int missing = 0;
+  for (const Doomed& one : *doomed) {
+    const auto entry = find_object(*session, one.kind, one.name_space, one.name);
+    if (!entry) return tl::unexpected(entry.error());
+    if (!*entry) {
+      if (!options.ignore_not_found) {
+        context.err << "error: " << not_found(one.kind, one.name).value().message << "\n";
+        ++missing;
+      }
+      continue;
+    }
+    if (auto removed = remove_one(*session, one); !removed) {
+      return tl::unexpected(removed.error());
+    }
+    if (options.wait) {
+      const auto gone = wait_until_gone(context, *session, one);
+      if (!gone) return tl::unexpected(gone.error());
+      if (!*gone) return permanent("Stopped", one.name + " is still being deleted");
+    }
+    context.out << shown_name(one.kind, one.name) << " deleted" << std::endl;
+  }
+  return missing == 0 ? 0 : 1;
+}
+
+}  // namespace tunesmith::cli

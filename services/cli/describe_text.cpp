@@ -1,0 +1,179 @@
+#include "cli/describe_text.h"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "cli/format.h"
+#include "cli/json_view.h"
+#include "cli/progress_line.h"
+#include "cli/table.h"
+#include "runtime/http_client.h"
+#include "runtime/text.h"
+
+namespace tunesmith::cli {
+namespace {
+
+using nlohmann::json;
+using WallTime = std::chrono::system_clock::time_point;
+
+// Lines "Name:  value", the values below each other; what is empty is left out.
+class Section {
+ public:
+  explicit Section(std::string title = "") : title_(std::move(title)) {}
+  void add(const std::string& name, const std::string& value) {
+    if (value.empty()) return;
+    table_.rows.push_back({(title_.empty() ? "" : "  ") + name + ":", value});
+  }
+  std::string text() const {
+    if (table_.rows.empty()) return "";
+    return (title_.empty() ? "" : title_ + ":\n") + to_text(table_);
+  }
+
+ private:
+  std::string title_;
+  Table table_;
+};
+
+std::string ago(const std::string& time, WallTime now) {
+  const auto then = parse_rfc3339(time);
+  if (!then) return time;
+  return human_duration(std::chrono::floor<std::chrono::seconds>(now - *then)) + " ago";
+}
+
+std::string number_text(const json& object, const std::string& pointer) {
+  const auto value = number_at(object, pointer);
+  return value ? human_number(*value) : "";
+}
+
+std::string bytes_text(const json& object, const std::string& pointer) {
+  const std::int64_t bytes = integer_at(object, pointer);
+  return bytes > 0 ? human_bytes(static_cast<std::uint64_t>(bytes)) : "";
+}
+
+std::string joined(const json& map) {
+  std::string text;
+  for (const auto& [key, value] : map.items()) {
+    text += (text.empty() ? "" : ", ") + key + "=" +
+            (value.is_string() ? value.get<std::string>() : value.dump());
+  }
+  return text;
+}
+
+std::string head(const json& object, const json& status, WallTime now) {
+  Section section;
+  section.add("Name", text_at(object, "/metadata/name"));
+  section.add("Namespace", text_at(object, "/metadata/namespace"));
+  section.add("UID", text_at(object, "/metadata/uid"));
+  section.add("Generation", std::to_string(integer_at(object, "/metadata/generation")));
+  section.add("Created", ago(text_at(object, "/metadata/creationTimestamp"), now));
+  for (const char* map : {"labels", "annotations"}) {
+    const json* value = member(object, std::string("/metadata/") + map);
+    if (value != nullptr && value->is_object()) section.add(map, joined(*value));
+  }
+  section.add("Preset", text_at(object, "/tuning/preset/name"));
+  section.add("Method", text_at(object, "/tuning/method"));
+  section.add("Configuration", text_at(object, "/tuning/config"));
+  for (const json& url : array_at(object, "/tuning/input/urls")) {
+    if (url.is_string()) section.add("Data", redact_url(url.get<std::string>()));
+  }
+  section.add("Output", text_at(object, "/tuning/output/image"));
+  const std::string state = text_at(status, "/state");
+  section.add("State", state.empty() ? "Pending" : state);
+  const std::string failure = text_at(status, "/failure/reason");
+  if (!failure.empty())
+    section.add("Failure", failure + ": " + text_at(status, "/failure/message"));
+  if (member(status, "/waiting") != nullptr) section.add("Now", plain_line(status));
+  return section.text();
+}
+
+std::string plan(const json& status) {
+  Section section("Plan");
+  section.add("Model", text_at(status, "/plan/repository"));
+  section.add("Revision", text_at(status, "/plan/modelRevision"));
+  section.add("Instance", text_at(status, "/plan/instanceType"));
+  section.add("Nodes", number_text(status, "/plan/nodes"));
+  section.add("GPUs per node", number_text(status, "/plan/gpusPerNode"));
+  section.add("Memory", bytes_text(status, "/plan/estimatedMemory"));
+  if (const auto seconds = number_at(status, "/plan/estimatedSeconds"); seconds && *seconds > 0) {
+    section.add("Time", human_duration(std::chrono::seconds(std::llround(*seconds))));
+  }
+  if (const auto cost = number_at(status, "/plan/estimatedCost"); cost && *cost > 0) {
+    section.add("Cost", human_number(*cost) + " USD");
+  }
+  for (const json& file : array_at(status, "/plan/data")) {
+    section.add("Data", text_at(file, "/url") + " " + bytes_text(file, "/sizeBytes"));
+  }
+  for (const json& note : array_at(status, "/plan/notes")) {
+    if (note.is_string()) section.add("Note", note.get<std::string>());
+  }
+  return section.text();
+}
+
+std::string tuning(const json& status) {
+  Section section("Tuning");
+  section.add("Phase", text_at(status, "/tuning/phase"));
+  section.add("Progress", progress_of(status));
+  section.add("Attempt", number_text(status, "/tuning/attempt"));
+  section.add("Training loss", number_text(status, "/tuning/trainLoss"));
+  section.add("Evaluation loss before", number_text(status, "/tuning/evalLossBefore"));
+  section.add("Evaluation loss", number_text(status, "/tuning/evalLoss"));
+  section.add("Tokens per second", number_text(status, "/tuning/tokensPerSecond"));
+  section.add("Tuning key", text_at(status, "/tuning/tuningKey"));
+  section.add("Adapter", text_at(status, "/tuning/adapterDigest"));
+  Section output("Image");
+  output.add("Name", text_at(status, "/output/image"));
+  output.add("Digest", text_at(status, "/output/digest"));
+  output.add("Size", bytes_text(status, "/output/sizeBytes"));
+  output.add("Pushed", text_at(status, "/output/pushedAt"));
+  return section.text() + output.text();
+}
+
+std::string conditions(const json& status, WallTime now) {
+  Table table{{"  TYPE", "STATUS", "REASON", "SINCE", "MESSAGE"}, {}};
+  for (const json& item : array_at(status, "/conditions")) {
+    table.rows.push_back({"  " + text_at(item, "/type"), text_at(item, "/status"),
+                          text_at(item, "/reason"), ago(text_at(item, "/lastTransitionTime"), now),
+                          text_at(item, "/message")});
+  }
+  return table.rows.empty() ? "" : "Conditions:\n" + to_text(table);
+}
+
+std::string stages(const json& status, WallTime now) {
+  Table table;
+  for (const json& stage : array_at(status, "/stages")) {
+    const auto from = parse_rfc3339(text_at(stage, "/startedAt"));
+    const auto to = parse_rfc3339(text_at(stage, "/finishedAt"));
+    if (!from) continue;
+    const auto time = std::chrono::round<std::chrono::seconds>(to.value_or(now) - *from);
+    table.rows.push_back(
+        {"  " + text_at(stage, "/name"), human_duration(time) + (to ? "" : " so far")});
+  }
+  return table.rows.empty() ? "" : "Stages:\n" + to_text(table);
+}
+
+std::string incidents(const json& status, WallTime now) {
+  Table table;
+  for (const json& incident : array_at(status, "/incidents")) {
+    const std::int64_t count = integer_at(incident, "/count");
+    table.rows.push_back(
+        {"  " + ago(text_at(incident, "/time"), now),
+         text_at(incident, "/reason") + (count > 1 ? " (" + std::to_string(count) + " times)" : ""),
+         text_at(incident, "/message")});
+  }
+  return table.rows.empty() ? "" : "Incidents:\n" + to_text(table);
+}
+
+}  // namespace
+
+std::string describe_text(const json& object, const std::vector<std::string>& event_lines,
+                          WallTime now) {
+  const json* found = member(object, "/status");
+  const json status = found == nullptr ? json::object() : *found;
+  std::string text = head(object, status, now) + plan(status) + tuning(status) +
+                     conditions(status, now) + stages(status, now) + incidents(status, now);
+  if (!event_lines.empty()) text += "Events:\n";
+  for (const std::string& line : event_lines) text += "  " + line + "\n";
+  return text;
+}
+
+}  // namespace tunesmith::cli

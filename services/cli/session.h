@@ -1,0 +1,65 @@
+// What every command that talks to the bus needs: the connection of the stack (or of the
+// environment) and the objects in it.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <ostream>
+#include <set>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "bus/connection.h"
+#include "runtime/result.h"
+
+namespace tunesmith::cli {
+
+struct CommandContext {
+  std::filesystem::path dir;  // of the stack
+  std::string name_space = "default";
+  std::ostream& out;
+  std::ostream& err;
+  std::stop_token stop;   // Ctrl-C
+  bool terminal = false;  // out is one
+};
+
+struct Session {
+  std::unique_ptr<bus::Connection> connection;
+  std::unique_ptr<bus::KeyValue> workspaces;
+  std::set<std::string> allowed_data_hosts;
+};
+
+// Connects as dir/config/cli.yaml says, overridden by TUNESMITH_NATS_URL and its like. Permanent
+// `NoStack` when there is neither; Transient `BusUnavailable` with what to do.
+Result<Session> open_session(const CommandContext& context);
+// Only the connection, for `bus init`, which makes the buckets.
+Result<std::unique_ptr<bus::Connection>> open_bus(const CommandContext& context);
+
+enum class Kind { kWorkspace, kConfigMap };
+// "workspace", "workspaces", "ws", "workspace.kaito.sh" …; nullopt for anything else.
+std::optional<Kind> kind_from(const std::string& word);
+// "workspace.kaito.sh/NAME", "configmap/NAME".
+std::string shown_name(Kind kind, const std::string& name);
+std::string key_of(Kind kind, const std::string& name_space, const std::string& name);
+std::string status_key(const std::string& name_space, const std::string& name);
+
+// Permanent `NotFound` in kubectl's words; `ObjectUndecodable` when it is no JSON.
+Result<nlohmann::json> get_object(Session& session, Kind kind, const std::string& name_space,
+                                  const std::string& name);
+// The same without a complaint, with the revision for compare-and-set.
+Result<std::optional<bus::KeyValueEntry>> find_object(Session& session, Kind kind,
+                                                      const std::string& name_space,
+                                                      const std::string& name);
+// Sorted by namespace and name; an empty name_space = all.
+Result<std::vector<nlohmann::json>> list_objects(Session& session, Kind kind,
+                                                 const std::string& name_space);
+// An empty object when there is none yet.
+Result<nlohmann::json> get_status(Session& session, const std::string& name_space,
+                                  const std::string& name);
+
+tl::unexpected<Failure> not_found(Kind kind, const std::string& name);
+
+}  // namespace tunesmith::cli

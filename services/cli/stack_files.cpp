@@ -1,0 +1,325 @@
+#include "cli/stack_files.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "cli/yaml_text.h"
+#include "runtime/process.h"
+#include "runtime/text.h"
+
+namespace tunesmith::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr const char* kUser = "tunesmith";
+constexpr const char* kRegistryUser = "demo";
+constexpr std::array<const char*, 4> kControlServices{"watcher", "planner", "image-builder",
+                                                      "provisioner"};
+
+std::string random_password() {
+  std::array<unsigned char, 24> bytes{};
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
+    throw std::runtime_error("the kernel gives no random bytes");
+  }
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (const unsigned char byte : bytes) {
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
+  return text;
+}
+
+std::string base64(const std::string& bytes) {
+  constexpr std::string_view kDigits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text;
+  for (std::size_t i = 0; i < bytes.size(); i += 3) {
+    std::uint32_t group = 0;
+    for (std::size_t k = 0; k < 3; ++k) {
+      group = group << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U);
+    }
+    for (std::size_t k = 0; k < 4; ++k) {
+      text += i + k > bytes.size() ? '=' : kDigits[group >> (18 - 6 * k) & 63];
+    }
+  }
+  return text;
+}
+
+// Makes one stack's files; the first failure is kept and ends the rest.
+class StackWriter {
+ public:
+  StackWriter(const StackOptions& options, const std::optional<StackState>& before)
+      : options_(options), paths_{options.dir}, before_(before) {}
+
+  Result<StackState> write() {
+    state_.state = "starting";
+    state_.registry_name = kRegistryName;
+    state_.registry_user = kRegistryUser;
+    for (const auto step :
+         {&StackWriter::find_programs, &StackWriter::make_folders, &StackWriter::choose_ports,
+          &StackWriter::write_secrets, &StackWriter::write_servers, &StackWriter::write_services,
+          &StackWriter::write_cli}) {
+      if (auto done = (this->*step)(); !done) return tl::unexpected(done.error());
+    }
+    return state_;
+  }
+
+ private:
+  std::string path(const std::string& relative) const { return (options_.dir / relative).string(); }
+  fs::path bin_dir() const {
+    return options_.bin_dir.empty() ? executable_dir() : options_.bin_dir;
+  }
+  fs::path service_program(const std::string& name) const {
+    return bin_dir() / ("tunesmith-" + name);
+  }
+
+  Result<void> find_programs() {
+    nats_server_ =
+        options_.nats_server.empty() ? find_program("nats-server") : options_.nats_server;
+    registry_ = find_program("docker-registry");
+    htpasswd_ = find_program("htpasswd");
+    std::string missing;
+    const auto need = [&](const fs::path& program, const std::string& name) {
+      if (::access(program.c_str(), X_OK) != 0) missing += (missing.empty() ? "" : ", ") + name;
+    };
+    need(nats_server_, "nats-server");
+    need(registry_, "docker-registry");
+    need(htpasswd_, "htpasswd (package apache2-utils)");
+    for (const char* service : kControlServices) {
+      need(service_program(service), service_program(service).string());
+    }
+    need(service_program("gpu-worker"), service_program("gpu-worker").string());
+    if (missing.empty()) return {};
+    return permanent("ProgramMissing", "the stack cannot start: not found: " + missing);
+  }
+
+  Result<void> make_folders() {
+    for (const char* folder : {"config", "logs", "run", "auth", "secrets/default", "nats",
+                               "registry/data", "cache", "work"}) {
+      std::error_code error;
+      fs::create_directories(options_.dir / folder, error);
+      if (error) {
+        return permanent("FileUnwritable",
+                         "cannot make the folder " + path(folder) + ": " + error.message());
+      }
+    }
+    ::chmod(options_.dir.c_str(), 0700);
+    return {};
+  }
+
+  Result<void> choose_ports() {
+    state_.nats_port = free_port(before_ ? before_->nats_port : 0);
+    state_.registry_port = free_port(before_ ? before_->registry_port : 0);
+    if (state_.registry_port == state_.nats_port) state_.registry_port = free_port(0);
+    if (state_.nats_port != 0 && state_.registry_port != 0) return {};
+    return permanent("StackPortsTaken", "no free port on 127.0.0.1");
+  }
+
+  // A password that stays the same from start to start.
+  Result<std::string> password(const std::string& name) {
+    const fs::path file = paths_.auth(name);
+    if (auto kept = read_file(file, 1024); kept && kept->size() >= 32) {
+      return kept->substr(0, kept->find('\n'));
+    }
+    const std::string fresh = random_password();
+    if (auto written = write_file(file, fresh + "\n", 0600); !written) {
+      return tl::unexpected(written.error());
+    }
+    return fresh;
+  }
+
+  Result<void> write_secrets() {
+    auto nats = password("nats-password");
+    auto registry = password("registry-password");
+    if (!nats || !registry) return tl::unexpected((nats ? registry : nats).error());
+    nats_password_ = *nats;
+    const auto hashed =
+        run_process({.argv = {htpasswd_, "-niB", kRegistryUser}, .input = *registry},
+                    std::chrono::seconds(30), {});
+    if (!hashed) return tl::unexpected(hashed.error());
+    if (hashed->status.code != 0) {
+      return permanent("ProcessFailed", "htpasswd failed: " + hashed->error_output);
+    }
+    if (auto written = write_file(paths_.auth("registry.htpasswd"), hashed->output, 0600);
+        !written) {
+      return written;
+    }
+    const json login = {{"auth", base64(std::string(kRegistryUser) + ":" + *registry)}};
+    const json docker_config = {{"auths", {{kRegistryName, login}, {registry_address(), login}}}};
+    return write_file(paths_.secrets() / "default" / kRegistrySecret, docker_config.dump(2) + "\n",
+                      0600);
+  }
+
+  std::string registry_address() const {
+    return "127.0.0.1:" + std::to_string(state_.registry_port);
+  }
+
+  Result<void> write_servers() {
+    const std::string nats_config =
+        "# Written by `tunesmith up`.\n"
+        "host: 127.0.0.1\nport: " +
+        std::to_string(state_.nats_port) +
+        "\nserver_name: tunesmith-local\n"
+        "jetstream { store_dir: " +
+        json(path("nats")).dump() +
+        " }\n"
+        "authorization { user: " +
+        kUser + ", password: \"" + nats_password_ + "\" }\n";
+    const json registry_config = {
+        {"version", 0.1},
+        {"log", {{"level", "warn"}, {"accesslog", {{"disabled", true}}}}},
+        {"storage",
+         {{"filesystem", {{"rootdirectory", path("registry/data")}}},
+          {"delete", {{"enabled", true}}}}},
+        {"http", {{"addr", registry_address()}}},
+        {"auth",
+         {{"htpasswd", {{"realm", "tunesmith"}, {"path", paths_.auth("registry.htpasswd")}}}}}};
+    add("nats-server", {nats_server_, "-c", paths_.config("nats.conf")},
+        "127.0.0.1:" + std::to_string(state_.nats_port));
+    add("registry", {registry_, "serve", paths_.config("registry.yaml")}, registry_address());
+    auto written = write_file(paths_.config("nats.conf"), nats_config, 0600);
+    if (written) written = write_file(paths_.config("registry.yaml"), to_yaml(registry_config));
+    if (written) written = write_file(path("registry/address"), registry_address() + "\n");
+    return written;
+  }
+
+  void add(const std::string& name, std::vector<std::string> argv, const std::string& address) {
+    ChildState child;
+    child.name = name;
+    child.argv = std::move(argv);
+    child.log = paths_.log(name);
+    child.address = address;
+    state_.children.push_back(std::move(child));
+  }
+
+  json bus_config() const {
+    return {{"nats_url", "nats://127.0.0.1:" + std::to_string(state_.nats_port)},
+            {"nats_user", kUser},
+            {"nats_password_file", paths_.auth("nats-password")}};
+  }
+
+  // What reaches out to model hubs and data hosts.
+  json outside_config() const {
+    json config = json::object();
+    if (!options_.connect_to.empty()) config["connect_to"] = options_.connect_to;
+    if (!options_.allowed_data_hosts.empty()) {
+      config["allowed_data_hosts"] = options_.allowed_data_hosts;
+    }
+    if (!options_.ca_file.empty()) config["ca_file"] = options_.ca_file;
+    return config;
+  }
+
+  Result<void> add_service(const std::string& name, const std::string& program, json own) {
+    json config = bus_config();
+    config["log_level"] = options_.log_level;
+    config["admin_address"] = "127.0.0.1:0";
+    config["port_file"] = path("run/" + name + ".port");
+    config.update(own);
+    const fs::path file = paths_.config(name + ".yaml");
+    add(name, {service_program(program), "--config", file}, "");
+    state_.children.back().port_file = path("run/" + name + ".port");
+    return write_file(file, to_yaml(config));
+  }
+
+  json image_builder_config() const {
+    json config = {{"secrets_dir", paths_.secrets()},
+                   {"work_dir", path("work/image-builder")},
+                   {"insecure_registries", {kRegistryName, registry_address()}},
+                   {"connect_to", options_.connect_to}};
+    config["connect_to"][std::string(kRegistryName) + ":80"] = registry_address();
+    if (!options_.ca_file.empty()) config["ca_file"] = options_.ca_file;
+    return config;
+  }
+
+  json planner_config() const {
+    json config = outside_config();
+    config["inspect"] = bin_dir() / "tunesmith-inspect";
+    config["work_dir"] = path("work/planner");
+    if (!options_.model_hub.empty()) config["model_hub"] = options_.model_hub;
+    return config;
+  }
+
+  // Workers share the cache of models and data; each has a folder for its runs.
+  json worker_config(const std::string& name) const {
+    const int cores = static_cast<int>(std::thread::hardware_concurrency());
+    json config = outside_config();
+    config["engine"] = bin_dir() / "tunesmith-engine";
+    config["cache_dir"] = path("cache");
+    config["work_dir"] = path("work/" + name);
+    if (options_.workers > 1) config["threads"] = std::max(1, cores / options_.workers);
+    return config;
+  }
+
+  Result<void> write_services() {
+    const json provisioner = {{"provider", "local"}, {"workers", options_.workers}};
+    auto done = add_service("watcher", "watcher", json::object());
+    if (done) done = add_service("planner", "planner", planner_config());
+    if (done) done = add_service("image-builder", "image-builder", image_builder_config());
+    if (done) done = add_service("provisioner", "provisioner", provisioner);
+    for (int i = 1; done && i <= options_.workers; ++i) {
+      const std::string name =
+          options_.workers == 1 ? "gpu-worker" : "gpu-worker-" + std::to_string(i);
+      done = add_service(name, "gpu-worker", worker_config(name));
+    }
+    return done;
+  }
+
+  Result<void> write_cli() {
+    json config = bus_config();
+    if (!options_.allowed_data_hosts.empty()) {
+      config["allowed_data_hosts"] = options_.allowed_data_hosts;
+    }
+    return write_file(paths_.config("cli.yaml"), to_yaml(config));
+  }
+
+  const StackOptions& options_;
+  StackPaths paths_;
+  const std::optional<StackState>& before_;
+  StackState state_;
+  fs::path nats_server_, registry_, htpasswd_;
+  std::string nats_password_;
+};
+
+}  // namespace
+
+std::uint16_t free_port(std::uint16_t wanted) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const int yes = 1;  // connections of the last run that still wait do not matter
+  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof address;
+  std::uint16_t port = 0;
+  for (const std::uint16_t candidate : {wanted, std::uint16_t{0}}) {
+    address.sin_port = htons(candidate);
+    if (::bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0) {
+      ::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length);
+      port = ntohs(address.sin_port);
+      break;
+    }
+  }
+  ::close(fd);
+  return port;
+}
+
+Result<StackState> prepare_stack(const StackOptions& options,
+                                 const std::optional<StackState>& before) {
+  return StackWriter(options, before).write();
+}
+
+}  // namespace tunesmith::cli

@@ -1,0 +1,26 @@
+// The files a local stack is made of: folders, passwords, configurations, and the list of what is
+// to run.
+#pragma once
+
+#include "cli/stack_options.h"
+#include "cli/stack_state.h"
+#include "runtime/result.h"
+
+namespace tunesmith::cli {
+
+// Host name by which manifests reach the stack's registry.
+inline constexpr const char* kRegistryName = "registry.tunesmith.internal";
+// Name of the push secret that every stack has, in namespace default.
+inline constexpr const char* kRegistrySecret = "demo-registry";
+
+// Writes everything under options.dir (files with secrets: mode 0600) and returns what the
+// supervisor is to run, in the order of starting. Passwords and ports of `before` are kept where
+// that is possible. Permanent `ProgramMissing` names what is not installed; `FileUnwritable`,
+// `StackPortsTaken`.
+Result<StackState> prepare_stack(const StackOptions& options,
+                                 const std::optional<StackState>& before);
+
+// A free TCP port of the loopback address, `wanted` when that is free; 0 when there is none.
+std::uint16_t free_port(std::uint16_t wanted);
+
+}  // namespace tunesmith::cli

@@ -1,0 +1,42 @@
+// What a person can choose of a local stack.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "runtime/result.h"
+
+namespace tunesmith::cli {
+
+struct StackOptions {
+  std::filesystem::path dir{};
+  int workers = 1;
+  std::string model_hub{};  // empty = the planner's own default
+  // "host:port" → "address:port", for model hub and data hosts.
+  std::map<std::string, std::string> connect_to{};
+  std::vector<std::string> allowed_data_hosts{};
+  std::string ca_file{};
+  std::string log_level = "info";
+  std::filesystem::path nats_server{};  // empty = looked up in PATH and /usr/sbin
+  std::filesystem::path bin_dir{};      // where the services are; empty = beside this executable
+};
+
+// "HOST:PORT=ADDRESS:PORT" into the map. Permanent `UsageError`.
+Result<void> add_connect_to(StackOptions& options, const std::string& text);
+
+// The stack's folder: `given`, else $TUNESMITH_HOME, else ~/.tunesmith.
+std::filesystem::path stack_dir(const std::string& given);
+
+// Reads the keys workers, model_hub, connect_to, allowed_data_hosts, ca_file, log_level from a YAML
+// file. Permanent `ConfigInvalid`.
+Result<void> read_stack_options(const std::filesystem::path& file, StackOptions& options);
+
+// A program of that name in PATH or the folders of system programs; empty when there is none.
+std::filesystem::path find_program(const std::string& name);
+
+// The folder of this executable.
+std::filesystem::path executable_dir();
+
+}  // namespace tunesmith::cli

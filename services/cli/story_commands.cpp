@@ -1,0 +1,92 @@
+// `tunesmith describe`, `tunesmith events` and `tunesmith bus init`.
+#include <deque>
+#include <nlohmann/json.hpp>
+
+#include "bus/topology.h"
+#include "cli/commands.h"
+#include "cli/describe_text.h"
+#include "cli/event_text.h"
+#include "cli/json_view.h"
+
+namespace tunesmith::cli {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kLastEvents = 20;
+
+// The uid to filter by; empty when the Workspace is gone already: then its events are found by
+// name.
+Result<std::string> uid_of(const CommandContext& context, Session& session,
+                           const std::string& name) {
+  if (name.empty()) return "";
+  const auto entry = find_object(session, Kind::kWorkspace, context.name_space, name);
+  if (!entry) return tl::unexpected(entry.error());
+  if (!*entry) return "";
+  return text_at(json::parse((*entry)->value, nullptr, false), "/metadata/uid");
+}
+
+}  // namespace
+
+Result<int> describe(const CommandContext& context, const std::vector<std::string>& arguments) {
+  const auto name = parse_workspace_name(arguments);
+  if (!name) return tl::unexpected(name.error());
+  auto session = open_session(context);
+  if (!session) return tl::unexpected(session.error());
+  auto object = get_object(*session, Kind::kWorkspace, context.name_space, *name);
+  if (!object) return tl::unexpected(object.error());
+  auto status = get_status(*session, context.name_space, *name);
+  if (!status) return tl::unexpected(status.error());
+  (*object)["status"] = *status;
+  std::deque<std::string> lines;
+  const auto read = session->connection->read_events(
+      text_at(*object, "/metadata/uid"), false,
+      [&](const bus::IncomingEvent& event) {
+        lines.push_back(event_line(event_json(event)));
+        if (lines.size() > kLastEvents) lines.pop_front();
+        return true;
+      },
+      context.stop);
+  if (!read) return tl::unexpected(read.error());
+  context.out << describe_text(*object, {lines.begin(), lines.end()},
+                               std::chrono::system_clock::now());
+  return 0;
+}
+
+Result<int> events(const CommandContext& context, const EventsOptions& options) {
+  std::string name;
+  if (!options.arguments.empty()) {
+    const auto given = parse_workspace_name(options.arguments);
+    if (!given) return tl::unexpected(given.error());
+    name = *given;
+  }
+  auto session = open_session(context);
+  if (!session) return tl::unexpected(session.error());
+  const auto uid = uid_of(context, *session, name);
+  if (!uid) return tl::unexpected(uid.error());
+  std::size_t shown = 0;
+  const auto read = session->connection->read_events(
+      *uid, options.follow,
+      [&](const bus::IncomingEvent& incoming) {
+        const json event = event_json(incoming);
+        if (uid->empty() && !is_about(event, context.name_space, name)) return true;
+        ++shown;
+        context.out << (options.output == "json" ? event.dump() : event_line(event)) << "\n";
+        if (options.follow) context.out << std::flush;
+        return true;
+      },
+      context.stop);
+  if (!read) return tl::unexpected(read.error());
+  if (shown == 0 && !name.empty() && uid->empty()) return not_found(Kind::kWorkspace, name);
+  return 0;
+}
+
+Result<int> bus_init(const CommandContext& context) {
+  auto connection = open_bus(context);
+  if (!connection) return tl::unexpected(connection.error());
+  if (auto made = bus::init_topology(**connection, {}); !made) return tl::unexpected(made.error());
+  context.out << "all streams and buckets are there\n";
+  return 0;
+}
+
+}  // namespace tunesmith::cli

@@ -1,0 +1,18 @@
+// Tables as kubectl prints them. Pure.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace tunesmith::cli {
+
+struct Table {
+  std::vector<std::string> header;  // empty = none is printed
+  std::vector<std::vector<std::string>> rows;
+};
+
+// Columns are as wide as their widest cell and three spaces apart; the last one is not padded. Line
+// breaks in cells become spaces.
+std::string to_text(const Table& table);
+
+}  // namespace tunesmith::cli

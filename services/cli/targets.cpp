@@ -1,0 +1,45 @@
+#include <iostream>
+#include <iterator>
+
+#include "cli/commands.h"
+#include "runtime/text.h"
+
+namespace tunesmith::cli {
+
+Result<Target> parse_target(const std::vector<std::string>& arguments) {
+  Target target;
+  for (std::size_t i = 0; i < arguments.size(); ++i) {
+    const std::string& argument = arguments[i];
+    const std::size_t slash = argument.find('/');
+    const auto kind = kind_from(argument.substr(0, slash));
+    if (slash != std::string::npos) {
+      if (!kind || (i > 0 && *kind != target.kind)) {
+        return permanent("UsageError",
+                         "expected workspace/NAME or configmap/NAME, found '" + argument + "'");
+      }
+      target.kind = *kind;
+      target.names.push_back(argument.substr(slash + 1));
+    } else if (i == 0 && kind) {
+      target.kind = *kind;
+    } else {
+      target.names.push_back(argument);
+    }
+  }
+  return target;
+}
+
+Result<std::string> parse_workspace_name(const std::vector<std::string>& arguments) {
+  const auto target = parse_target(arguments);
+  if (!target) return tl::unexpected(target.error());
+  if (target->kind != Kind::kWorkspace || target->names.size() != 1) {
+    return permanent("UsageError", "expected the name of one Workspace");
+  }
+  return target->names.front();
+}
+
+Result<std::string> read_input(const std::string& file) {
+  if (file != "-") return read_file(file);
+  return std::string(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
+}
+
+}  // namespace tunesmith::cli
