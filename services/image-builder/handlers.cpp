@@ -184,7 +184,7 @@ Result<RegistryCredentials> Handlers::credentials(const v1::WorkspaceRef& worksp
 }
 
 Result<v1::ImagePushed> Handlers::push(const v1::AdapterReady& ready, PushProgress& progress,
-                                       RegistryCall call) {
+                                       const RegistryCall& call) {
   const auto& plan = ready.plan();
   const auto output = open_output(ready.workspace(), plan, false, call);
   if (!output) return tl::unexpected(output.error());
