@@ -253,6 +253,7 @@ TEST_F(PlannerTest, RefusesWithAReasonAndOneSentence) {
   write(root_ / "www/broken.parquet", "PAR1 this is none");
   write(root_ / "www/page.jsonl", "<!DOCTYPE html><html><body>Not found</body></html>");
   write(root_ / "www/empty.jsonl", "");
+  write(root_ / "www/users.jsonl", R"({"messages":[{"role":"user","content":"hello"}]})");
   write(root_ / "www/text.jsonl", "{\"text\": \"a\"}\n");
   write(root_ / "www/models/org/gpt/config.json", R"({"model_type":"gpt_neox"})");
   write(root_ / "www/models/org/gpt/tokenizer.json", "{}");
@@ -270,6 +271,7 @@ TEST_F(PlannerTest, RefusesWithAReasonAndOneSentence) {
       {"no parquet", urls({"broken.parquet"}), "", "DataNotReadable", ""},
       {"a web page", urls({"page.jsonl"}), "", "DataFormatUnknown", "HTML"},
       {"empty", urls({"empty.jsonl"}), "", "DataEmpty", "empty"},
+      {"nothing to learn", urls({"users.jsonl"}), "", "NoTrainableTokens", "assistant"},
       {"two layouts", urls({"train.jsonl", "text.jsonl"}), "", "MixedLayouts", "'text'"},
       {"loopback by another name",
        {{"tuning", {{"input", {{"urls", {"http://127.1/x"}}}}}}},

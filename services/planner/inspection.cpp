@@ -60,6 +60,28 @@ Result<InspectionAnswer> read_refusal(const json& failure, const std::string& na
   return permanent(reason, failure.value("message", name + " cannot be read"));
 }
 
+// Fails when every row of a file that was read whole has a problem.
+Result<void> check_learnable(const json& file, const std::string& name) {
+  const auto rows = file.value("rows", std::uint64_t{0});
+  std::uint64_t bad = 0;
+  std::uint64_t most = 0;
+  std::string commonest;
+  for (const auto& problem : file.value("problems", json::array())) {
+    const auto count = problem.at("rows").get<std::uint64_t>();
+    bad += count;
+    if (count > most) {
+      most = count;
+      commonest = problem.at("what").get<std::string>();
+    }
+  }
+  if (file.value("rows_are_exact", false) && rows > 0 && bad >= rows) {
+    return permanent("NoTrainableTokens",
+                     "none of the " + std::to_string(rows) + " rows of " + name +
+                         " has anything to learn from; most often: " + commonest);
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<InspectionAnswer> read_inspection(std::string_view output, int exit_code,
@@ -74,6 +96,9 @@ Result<InspectionAnswer> read_inspection(std::string_view output, int exit_code,
       result.inspection.rows = answer.at("rows").get<std::uint64_t>();
       result.inspection.layout = answer.at("layout").get<std::string>();
       for (const auto& file : answer.at("files")) {
+        if (auto learnable = check_learnable(file, name); !learnable) {
+          return tl::unexpected(learnable.error());
+        }
         result.inspection.estimated_tokens += file.value("estimated_tokens", std::uint64_t{0});
       }
       return result;
