@@ -12,6 +12,7 @@
 #include "model/decoder.h"
 #include "model/parallel.h"
 #include "train/checkpoint.h"
+#include "train/loss_guard.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 #include "train/step_plan.h"
@@ -20,10 +21,6 @@ namespace tunesmith::engine {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// A loss this many times that of guessing, this many steps in a row, will not come back.
-constexpr double kHighLoss = 2.0;
-constexpr std::uint64_t kMostHighLossSteps = 5;
 
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
@@ -157,7 +154,11 @@ class Trainer {
     if (stop_) return false;
     loss /= static_cast<double>(targets);
     grad_norm_ = l2_norm(decoder_.kernels(), lora.gradients);
-    if (auto sound = check(loss); !sound) return tl::unexpected(sound.error());
+    if (auto sound = check_loss(state_.step + 1, loss, grad_norm_, decoder_.config().vocab_size,
+                                state_.high_loss_steps);
+        !sound) {
+      return tl::unexpected(sound.error());
+    }
     update();
     ++state_.step;
     state_.tokens += tokens;
@@ -166,25 +167,6 @@ class Trainer {
     state_.window_tokens += tokens;
     ++state_.window_steps;
     return true;
-  }
-
-  Result<void> check(double loss) {
-    if (!std::isfinite(loss) || !std::isfinite(grad_norm_)) {
-      return permanent("LossNotFinite",
-                       fmt::format("step {} gave loss {} and gradient norm {}: lower learning_rate "
-                                   "or max_grad_norm",
-                                   state_.step + 1, loss, grad_norm_));
-    }
-    const double guessing = std::log(static_cast<double>(decoder_.config().vocab_size));
-    state_.high_loss_steps = loss > kHighLoss * guessing ? state_.high_loss_steps + 1 : 0;
-    if (state_.high_loss_steps >= kMostHighLossSteps) {
-      return permanent(
-          "LossExploded",
-          fmt::format("step {} gave loss {:.2f}, the {}th in a row above {} times that "
-                      "of guessing: lower learning_rate",
-                      state_.step + 1, loss, kMostHighLossSteps, kHighLoss));
-    }
-    return {};
   }
 
   void update() {
