@@ -171,6 +171,10 @@ bus::Disposition Handlers::announce(const events::v1::WorkspaceRef& workspace,
   if (!standing) {
     return bus::Disposition::retry(kBusRetry);
   }
+  if (*standing == bus::Standing::kDeleting) {  // the clean-up may have come before the plan
+    return parts_.plans.remove(plan_key(workspace)) ? bus::Disposition::done()
+                                                    : bus::Disposition::retry(kBusRetry);
+  }
   if (*standing != bus::Standing::kCurrent) {
     return bus::Disposition::done();
   }

@@ -196,6 +196,34 @@ TEST_F(PlannerTest, PlansWithResolvedModelAndData) {
   EXPECT_TRUE(fs::is_empty(root_ / "pieces"));
 }
 
+TEST_F(PlannerTest, OfParquetOnlyHeadAndFooterAreFetched) {
+  const fs::path fixtures = fs::path(TUNESMITH_TEST_DIR) / "../../gpu/data/testdata";
+  fs::copy_file(fixtures / "messages-large.parquet", root_ / "www/large.parquet");
+  const json urls{{"tuning", {{"input", {{"urls", {host_->url() + "/large.parquet"}}}}}}};
+  observe(manifest(urls));
+  const auto planned = publisher_.all<events::v1::TuningPlanned>();
+  ASSERT_EQ(planned.size(), 1u);
+  const auto& data = planned[0].plan().tuning().data();
+  EXPECT_EQ(data.layout(), "messages");
+  EXPECT_GT(data.rows(), 0u);
+  std::vector<std::string> ranges;
+  for (const auto& request : host_->requests()) {
+    if (request.path == "/large.parquet") ranges.push_back(request.range);
+  }
+  const auto last = std::to_string(data.files(0).size_bytes() - 1);
+  EXPECT_THAT(ranges, ::testing::ElementsAre("bytes=0-65535", "bytes=0-" + last));
+  EXPECT_EQ(data.files(0).size_bytes(), fs::file_size(fixtures / "messages-large.parquet"));
+}
+
+TEST_F(PlannerTest, OfALongJsonlTheRowsAreEstimatedFromTheHead) {
+  write(root_ / "www/long.jsonl", chat(20'000));
+  const json urls{{"tuning", {{"input", {{"urls", {host_->url() + "/long.jsonl"}}}}}}};
+  observe(manifest(urls));
+  const auto planned = publisher_.all<events::v1::TuningPlanned>();
+  ASSERT_EQ(planned.size(), 1u);
+  EXPECT_NEAR(static_cast<double>(planned[0].plan().tuning().data().rows()), 20'000, 200);
+}
+
 TEST_F(PlannerTest, APlanIsMadeOnceAndRepeatedByteForByte) {
   observe(manifest());
   const auto asked = host_->requests().size();

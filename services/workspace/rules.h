@@ -27,6 +27,8 @@ bool is_dns_subdomain(std::string_view text);
 void warn_of_unknown(const nlohmann::json& object, const std::string& path,
                      const std::vector<std::string>& known, Admission& admission);
 
+void check_resource(const nlohmann::json& object, const Workspace& workspace,
+                    const ValidationOptions& options, Admission& admission);
 void check_tuning(const nlohmann::json& object, const Tuning& tuning,
                   const ValidationOptions& options, Admission& admission);
 void check_inference(const nlohmann::json& object, const ValidationOptions& options,
