@@ -179,8 +179,9 @@ class HeaderReader {
 
   // Every byte belongs to exactly one tensor.
   std::optional<std::string> check_coverage() const {
-    std::vector<const TensorView*> in_order;
-    for (const auto& tensor : tensors) in_order.push_back(&tensor);
+    std::vector<const TensorView*> in_order(tensors.size());
+    std::transform(tensors.begin(), tensors.end(), in_order.begin(),
+                   [](const TensorView& tensor) { return &tensor; });
     std::sort(in_order.begin(), in_order.end(), [](const TensorView* a, const TensorView* b) {
       return std::pair(a->bytes.data(), a->bytes.size()) <
              std::pair(b->bytes.data(), b->bytes.size());

@@ -54,7 +54,9 @@ inline __m128i ordered_codes(const std::uint8_t* packed) {
 
 // GCC 12 reports the intrinsics' own undefined pass-through operand.
 #pragma GCC diagnostic push
+#if !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #pragma GCC diagnostic ignored "-Wuninitialized"
 
 __attribute__((target("avx512f"))) inline void store16(__m512 values, float* out) {

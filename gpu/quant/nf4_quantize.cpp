@@ -42,7 +42,7 @@ __attribute__((target_clones("default", "avx2", "avx512f"))) void encode_block(
   for (const float threshold : kThresholds) {
     for (int i = 0; i < kNf4Block; ++i) codes[i] += scaled[i] > threshold ? 1 : 0;
   }
-  for (int i = 0; i < kNf4Block / 2; ++i) {
+  for (std::int64_t i = 0; i < kNf4Block / 2; ++i) {
     packed[i] = static_cast<std::uint8_t>(codes[2 * i] << 4 | codes[2 * i + 1]);
   }
 }
