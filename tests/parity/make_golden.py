@@ -152,9 +152,10 @@ def main():
     make_text(tokenizer)
     for readme in GOLDEN.rglob("README.md"):
         readme.unlink()
-    for path in GOLDEN.rglob("adapter_config.json"):  # peft writes a set in the order of its hashes
+    for path in GOLDEN.rglob("adapter_config.json"):  # peft writes this machine's paths, and a set in the order of its hashes
         config = json.loads(path.read_text())
-        path.write_text(json.dumps(config | {"target_modules": sorted(config["target_modules"])}, indent=2) + "\n")
+        config |= {"base_model_name_or_path": "tiny-llama", "target_modules": sorted(config["target_modules"])}
+        path.write_text(json.dumps(config, indent=2) + "\n")
     versions = {m.__name__: m.__version__ for m in (torch, transformers, peft, bitsandbytes)}
     (GOLDEN / "versions.json").write_text(json.dumps(versions, indent=1) + "\n")
     print("golden files:", sum(f.stat().st_size for f in GOLDEN.rglob("*") if f.is_file()), "bytes")
