@@ -50,7 +50,7 @@ json job() {
   return {{"model_dir", "/models/m"},
           {"model_name", "org/m"},
           {"data", {"a.jsonl", "b.parquet"}},
-          {"work_dir", "/work"},
+          {"work_dir", "/jobs/1"},
           {"resume_from", ""},
           {"checkpoint_interval_seconds", 300},
           {"method", "qlora"},
