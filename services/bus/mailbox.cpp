@@ -54,7 +54,7 @@ Result<std::unique_ptr<Subscription>> Subscription::open(natsConnection* connect
     s = natsSubscription_SetOnCompleteCB(handle, on_complete, closure.get());
     if (s == NATS_OK) {
       static_cast<void>(closure.release());  // on_complete deletes it
-      return std::unique_ptr<Subscription>(new Subscription(handle));
+      return std::unique_ptr<Subscription>(new Subscription(connection, handle));
     }
   }
   natsSubscription_Destroy(handle);
@@ -63,8 +63,11 @@ Result<std::unique_ptr<Subscription>> Subscription::open(natsConnection* connect
 }
 
 Subscription::~Subscription() {
-  // Never destroyed while traffic flows: nats.c before 3.6.1 may crash then.
-  if (natsSubscription_DrainTimeout(handle_, kDrainMs) == NATS_OK) {
+  // Never destroyed while traffic flows: nats.c before 3.6.1 may crash then. Without a connection
+  // there is none, and nobody to wait for.
+  if (natsConnection_Status(connection_) != NATS_CONN_STATUS_CONNECTED) {
+    natsSubscription_Unsubscribe(handle_);
+  } else if (natsSubscription_DrainTimeout(handle_, kDrainMs) == NATS_OK) {
     natsSubscription_WaitForDrainCompletion(handle_, 2 * kDrainMs);
   }
   natsSubscription_Destroy(handle_);

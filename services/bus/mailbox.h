@@ -46,7 +46,9 @@ class Subscription {
   Subscription& operator=(const Subscription&) = delete;
 
  private:
-  explicit Subscription(natsSubscription* handle) : handle_(handle) {}
+  Subscription(natsConnection* connection, natsSubscription* handle)
+      : connection_(connection), handle_(handle) {}
+  natsConnection* connection_;
   natsSubscription* handle_;
 };
 

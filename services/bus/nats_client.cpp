@@ -13,8 +13,6 @@ using std::chrono::steady_clock;
 
 namespace {
 
-constexpr milliseconds kOneTry{5'000};  // for one answer of the server
-
 bool may_go_away(natsStatus status, int code) {
   switch (code) {
     case 0:
@@ -63,36 +61,27 @@ Failure failure_of(const std::string& what, natsStatus status, int code, const s
 
 }  // namespace
 
-milliseconds NatsClient::left(steady_clock::time_point deadline) const {
-  auto left = std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now());
-  if (stop_.stop_requested()) left = std::min(left, kStoppingPatience);
-  return left;
-}
-
-bool NatsClient::wait_connected(steady_clock::time_point deadline) {
+// False at the deadline, and at a stop unless `stopping` is known already.
+bool NatsClient::wait_connected(steady_clock::time_point deadline, bool stopping) {
   std::unique_lock lock(mutex_);
-  while (!connected()) {
-    const auto wait = left(deadline);
-    if (wait <= milliseconds(0)) return false;
-    // A stop shortens the wait at the next look; the connection wakes us itself.
-    if (state_changed_.wait_for(lock, std::min(wait, milliseconds(500))) ==
-            std::cv_status::timeout &&
-        stop_.stop_requested() && !connected()) {
-      return false;
-    }
-  }
-  return true;
+  return state_changed_.wait_until(lock, stopping ? std::stop_token() : stop_, deadline,
+                                   [&] { return connected(); });
 }
 
 tl::expected<void, CallFailure> NatsClient::call(
     const std::string& what, milliseconds patience,
     const std::function<natsStatus(jsErrCode*)>& attempt) {
-  const auto deadline = steady_clock::now() + patience;
+  auto deadline = steady_clock::now() + patience;
   Backoff backoff({.first = milliseconds(100), .most = milliseconds(1'000)}, 1);
   std::string text = "not connected";
+  bool stopping = false;
   while (true) {
+    if (!stopping && stop_.stop_requested()) {
+      stopping = true;
+      deadline = std::min(deadline, steady_clock::now() + kStoppingPatience);
+    }
     jsErrCode code{};
-    if (wait_connected(deadline)) {
+    if (wait_connected(deadline, stopping)) {
       const natsStatus status = attempt(&code);
       if (status == NATS_OK) return {};
       text = last_error(status);
@@ -102,8 +91,8 @@ tl::expected<void, CallFailure> NatsClient::call(
       log_.debug("repeating a call", {{"what", what}, {"problem", text}});
     }
     const auto pause = backoff.next();
-    if (left(deadline) <= pause) break;
-    wait_for(pause, stop_.stop_requested() ? std::stop_token() : stop_);
+    if (steady_clock::now() + pause >= deadline) break;
+    wait_for(pause, stopping ? std::stop_token() : stop_);
   }
   return tl::unexpected(CallFailure{
       {FailureClass::kTransient, "BusUnavailable", what + ": no answer from NATS (" + text + ")"},
@@ -127,7 +116,7 @@ tl::expected<std::uint64_t, CallFailure> NatsClient::store(const std::string& su
     }
     jsPubOptions publish;
     jsPubOptions_Init(&publish);
-    publish.MaxWait = std::min(options.patience, kOneTry).count();
+    publish.MaxWait = std::min(options.patience, NatsClient::kOneTry).count();
     publish.MsgId = id.c_str();
     if (options.last_subject_sequence) {
       publish.ExpectLastSubjectSeq = *options.last_subject_sequence;
@@ -180,8 +169,8 @@ void NatsClient::forget(const std::shared_ptr<Mailbox>& mailbox) {
 }
 
 void NatsClient::changed(const char* what, bool reconnected) {
-  log_.info(what);
   const std::scoped_lock lock(mutex_);
+  if (!closing_) log_.info(what);
   if (reconnected) {
     ++reconnects_;
     for (const auto& mailbox : mailboxes_) mailbox->wake();

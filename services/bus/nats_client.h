@@ -45,6 +45,7 @@ class NatsClient {
   // stops.
   static constexpr std::chrono::milliseconds kPatience{15'000};
   static constexpr std::chrono::milliseconds kStoppingPatience{2'000};
+  static constexpr std::chrono::milliseconds kOneTry{3'000};  // for one answer of the server
 
   static Result<std::unique_ptr<NatsClient>> open(const ConnectionOptions& options, const Log& log,
                                                   std::stop_token stop);
@@ -84,8 +85,7 @@ class NatsClient {
  private:
   NatsClient(Log log, std::stop_token stop) : log_(std::move(log)), stop_(std::move(stop)) {}
   Result<void> connect(const ConnectionOptions& options);
-  bool wait_connected(std::chrono::steady_clock::time_point deadline);
-  std::chrono::milliseconds left(std::chrono::steady_clock::time_point deadline) const;
+  bool wait_connected(std::chrono::steady_clock::time_point deadline, bool stopping);
   void changed(const char* what, bool reconnected);
   void was_closed();
 
@@ -95,7 +95,8 @@ class NatsClient {
   jsCtx* jetstream_ = nullptr;
   std::atomic<std::uint64_t> reconnects_{0};
   std::mutex mutex_;
-  std::condition_variable state_changed_;
+  std::condition_variable_any state_changed_;
+  bool closing_ = false;
   bool closed_ = false;  // nats.c has called back for the last time
   std::set<std::shared_ptr<Mailbox>> mailboxes_;
 

@@ -110,7 +110,7 @@ Result<void> NatsClient::connect(const ConnectionOptions& options) {
   }
   jsOptions js;
   jsOptions_Init(&js);
-  js.Wait = 5'000;
+  js.Wait = kOneTry.count();
   if (natsConnection_JetStream(&jetstream_, connection_, &js) != NATS_OK) throw std::bad_alloc();
   return {};
 }
@@ -137,6 +137,10 @@ void NatsClient::was_closed() {
 NatsClient::~NatsClient() {
   if (connection_ == nullptr) return;
   flush(milliseconds(1'000));
+  {
+    const std::scoped_lock lock(mutex_);
+    closing_ = true;
+  }
   jsCtx_Destroy(jetstream_);
   natsConnection_Close(connection_);
   {
