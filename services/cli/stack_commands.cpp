@@ -59,10 +59,11 @@ Result<void> make_folder(const fs::path& dir) {
 void print_stack(const StackPaths& paths, std::ostream& out) {
   const auto state = read_stack_state(paths);
   if (!state || !*state) return;
-  Table table{{"NAME", "PID", "STATE", "RESTARTS", "ADDRESS", "LOG"}, {}};
+  Table table{{"NAME", "PID", "STATE", "RESTARTS", "ADDRESS", "LOG", "LAST EXIT"}, {}};
   for (const ChildState& child : (*state)->children) {
     table.rows.push_back({child.name, std::to_string(child.pid), child.state,
-                          std::to_string(child.restarts), child.address, child.log});
+                          std::to_string(child.restarts), child.address, child.log,
+                          child.last_exit});
   }
   out << to_text(table);
   out << "Registry: " << (*state)->registry_name

@@ -101,6 +101,8 @@ std::uint64_t process_start_time(pid_t pid) {
   std::size_t at = stat->rfind(')');
   for (int field = 2; at != std::string::npos && field < 22; ++field) at = stat->find(' ', at + 1);
   std::uint64_t ticks = 0;
+  const std::size_t state = stat->rfind(')') + 2;
+  if (state < stat->size() && (*stat)[state] == 'Z') return 0;  // ended, nobody has reaped it yet
   if (at != std::string::npos) {
     std::from_chars(stat->data() + at + 1, stat->data() + stat->size(), ticks);
   }

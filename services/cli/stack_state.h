@@ -62,7 +62,7 @@ Result<std::optional<StackState>> read_stack_state(const StackPaths& paths);
 Result<void> write_stack_state(const StackPaths& paths, const StackState& state);
 
 // What tells a process apart from a later one with the same pid: its start in clock ticks since
-// boot (/proc/PID/stat); 0 = it is not there.
+// boot (/proc/PID/stat); 0 = it does not run.
 std::uint64_t process_start_time(pid_t pid);
 
 }  // namespace tunesmith::cli

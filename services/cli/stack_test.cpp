@@ -1,0 +1,239 @@
+// The tunesmith command itself, with real nats-server, registry and services.
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "cli/readiness.h"
+#include "cli/stack_state.h"
+#include "runtime/http_client.h"
+#include "runtime/process.h"
+#include "runtime/text.h"
+
+namespace tunesmith::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr std::chrono::minutes kLong{2};
+
+constexpr const char* kManifest = R"(
+apiVersion: kaito.sh/v1alpha1
+kind: Workspace
+metadata: {name: a}
+resource:
+  instanceType: Standard_NC24ads_A100_v4
+  labelSelector: {matchLabels: {app: a}}
+tuning:
+  preset: {name: smollm2-135m-instruct}
+  method: qlora
+  config: c
+  input: {urls: ["http://data.example/train.parquet"]}
+  output: {image: "registry.tunesmith.internal/a:1", imagePushSecret: demo-registry}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: c}
+data:
+  training_config.yaml: |
+    training_config:
+      TrainingArguments:
+        num_train_epochs: 1
+)";
+
+class StackTest : public testing::Test {
+ protected:
+  ~StackTest() override {
+    tunesmith({"down"});
+    fs::remove_all(dir_);
+  }
+  CompletedProcess tunesmith(std::vector<std::string> arguments, const std::string& input = "") {
+    arguments.insert(arguments.begin(), std::string(TUNESMITH_BIN_DIR) + "/tunesmith");
+    auto done = run_process(
+        {.argv = arguments, .environment = {{"TUNESMITH_HOME", dir_.string()}}, .input = input},
+        kLong, {});
+    EXPECT_TRUE(done) << done.error().message;
+    return done ? *done : CompletedProcess{};
+  }
+  StackState state() const {
+    const auto read = read_stack_state(paths_);
+    EXPECT_TRUE(read && *read);
+    return read && *read ? **read : StackState{};
+  }
+  ChildState child(const std::string& name) const {
+    for (const ChildState& one : state().children) {
+      if (one.name == name) return one;
+    }
+    ADD_FAILURE() << "no child " << name;
+    return {};
+  }
+  // Reads stack.json until it says so.
+  bool becomes(const std::function<bool()>& true_now) const {
+    for (int i = 0; i < 6000; ++i) {
+      if (true_now()) return true;
+      ::usleep(10'000);
+    }
+    return false;
+  }
+  void up() {
+    const auto done = tunesmith(
+        {"up", "--allow-data-host", "data.example", "--connect-to", "data.example:80=127.0.0.1:1"});
+    ASSERT_EQ(done.status.code, 0) << done.error_output;
+    ASSERT_EQ(state().state, "running");
+  }
+
+  fs::path dir_ = fs::path(testing::TempDir()) / ("stack_test_" + std::to_string(::getpid()));
+  StackPaths paths_{dir_};
+};
+
+TEST_F(StackTest, UpDownAndUpAgainKeepAddressesAndPasswords) {
+  up();
+  const StackState first = state();
+  for (const ChildState& child : first.children) {
+    EXPECT_EQ(child.state, "ready") << child.name;
+    EXPECT_EQ(process_start_time(child.pid), child.start_time) << child.name;
+  }
+  EXPECT_EQ(first.children.size(), 7u);
+  for (const fs::path& secret :
+       {paths_.auth("nats-password"), paths_.config("nats.conf"), paths_.auth("registry.htpasswd"),
+        paths_.secrets() / "default" / "demo-registry"}) {
+    struct stat facts {};
+    ASSERT_EQ(::stat(secret.c_str(), &facts), 0) << secret;
+    EXPECT_EQ(facts.st_mode & 0777U, 0600U) << secret;
+  }
+  const auto again = tunesmith({"up"});
+  EXPECT_EQ(again.status.code, 0);
+  EXPECT_THAT(again.output, HasSubstr("already up"));
+  EXPECT_EQ(state().supervisor_pid, first.supervisor_pid);
+
+  EXPECT_EQ(tunesmith({"down"}).status.code, 0);
+  EXPECT_EQ(process_start_time(first.supervisor_pid), 0u);
+  for (const ChildState& child : first.children) {
+    EXPECT_EQ(process_start_time(child.pid), 0u) << child.name << " is left";
+  }
+  const auto down_again = tunesmith({"down"});
+  EXPECT_EQ(down_again.status.code, 0);
+  EXPECT_THAT(down_again.output, HasSubstr("No stack is running"));
+
+  up();
+  EXPECT_EQ(state().nats_port, first.nats_port);
+  EXPECT_EQ(state().registry_port, first.registry_port);
+}
+
+TEST_F(StackTest, TheRegistryAsksForItsPassword) {
+  up();
+  const auto secret = read_file(paths_.secrets() / "default" / "demo-registry");
+  ASSERT_TRUE(secret);
+  const std::string url = "http://" + child("registry").address + "/v2/";
+  const std::string auth = json::parse(*secret)["auths"]["registry.tunesmith.internal"]["auth"];
+  const HttpClient http({});
+  EXPECT_EQ(http.send({.url = url})->status, 401);
+  EXPECT_EQ(http.send({.url = url, .headers = {{"Authorization", "Basic " + auth}}})->status, 200);
+  EXPECT_EQ(http.send({.url = url, .headers = {{"Authorization", "Basic eDp5"}}})->status, 401);
+}
+
+TEST_F(StackTest, AChildThatDiesIsStartedAgainAndReported) {
+  up();
+  for (const char* name : {"planner", "nats-server"}) {
+    const ChildState before = child(name);
+    ASSERT_EQ(::kill(before.pid, SIGKILL), 0);
+    ASSERT_TRUE(becomes([&] { return child(name).restarts == 1 && child(name).state == "ready"; }))
+        << name;
+    EXPECT_NE(child(name).pid, before.pid);
+    EXPECT_EQ(child(name).last_exit, "was killed by signal 9 (Killed)");
+  }
+  EXPECT_THAT(
+      read_file(paths_.log("supervisor")).value_or(""),
+      HasSubstr(R"x("message":"died: was killed by signal 9 (Killed)","child":"planner")x"));
+  const auto got = tunesmith({"get", "workspaces"});
+  EXPECT_EQ(got.status.code, 0) << got.error_output;
+}
+
+TEST_F(StackTest, AKilledSupervisorLeavesNobodyAndCanBeStartedAgain) {
+  up();
+  const StackState first = state();
+  ASSERT_EQ(::kill(first.supervisor_pid, SIGKILL), 0);
+  for (const ChildState& child : first.children) {
+    EXPECT_TRUE(becomes([&] { return process_start_time(child.pid) != child.start_time; }))
+        << child.name;
+  }
+  EXPECT_THAT(tunesmith({"down"}).output, HasSubstr("No stack is running"));
+  up();
+}
+
+TEST_F(StackTest, SaysWhatIsMissing) {
+  const auto done = tunesmith({"up", "--nats-server", "/no/such/nats-server"});
+  EXPECT_EQ(done.status.code, 1);
+  EXPECT_THAT(done.error_output, HasSubstr("not found: nats-server"));
+  const auto dead = tunesmith({"up", "--nats-server", "/bin/false"});
+  EXPECT_EQ(dead.status.code, 1);
+  EXPECT_THAT(dead.error_output, HasSubstr("nats-server cannot be started: it exited with code 1"));
+  EXPECT_THAT(tunesmith({"down"}).output, HasSubstr("No stack is running"));
+}
+
+TEST_F(StackTest, ObjectsAreAppliedShownAndDeleted) {
+  up();
+  auto done = tunesmith({"apply", "-f", "-"}, kManifest);
+  EXPECT_EQ(done.output, "configmap/c created\nworkspace.kaito.sh/a created\n")
+      << done.error_output;
+  done = tunesmith({"apply", "-f", "-"}, kManifest);
+  EXPECT_EQ(done.output, "configmap/c unchanged\nworkspace.kaito.sh/a unchanged\n");
+  std::string changed = kManifest;
+  changed.replace(changed.find("num_train_epochs: 1"), 19, "num_train_epochs: 2");
+  changed.replace(changed.find("/a:1"), 4, "/a:2");
+  done = tunesmith({"apply", "-f", "-"}, changed);
+  EXPECT_EQ(done.output, "configmap/c configured\nworkspace.kaito.sh/a configured\n");
+  EXPECT_THAT(done.error_output, HasSubstr("a changed ConfigMap alone does not restart it"));
+
+  const json object = json::parse(tunesmith({"get", "ws", "a", "-o", "json"}).output);
+  EXPECT_EQ(object["metadata"]["generation"], 2);
+  EXPECT_EQ(tunesmith({"get", "cm", "-o", "name"}).output, "configmap/c\n");
+  EXPECT_THAT(tunesmith({"get"}).output, HasSubstr("NAME   INSTANCE"));
+  EXPECT_THAT(tunesmith({"get", "-n", "other"}).error_output,
+              HasSubstr("No resources found in other namespace."));
+  EXPECT_THAT(tunesmith({"describe", "a"}).output,
+              HasSubstr("workspace-observed  default/a gen 2"));
+  EXPECT_THAT(tunesmith({"events", "a"}).output, HasSubstr("workspace-observed  default/a gen 1"));
+
+  done = tunesmith({"delete", "workspace/a"});
+  EXPECT_EQ(done.output, "workspace.kaito.sh/a deleted\n") << done.error_output;
+  done = tunesmith({"get", "ws", "a"});
+  EXPECT_EQ(done.status.code, 1);
+  EXPECT_EQ(done.error_output, "error: workspaces.kaito.sh \"a\" not found\n");
+  EXPECT_EQ(tunesmith({"delete", "ws", "a", "--ignore-not-found"}).status.code, 0);
+  EXPECT_EQ(tunesmith({"delete", "ws", "a"}).status.code, 1);
+}
+
+TEST_F(StackTest, NothingIsSentWhenAnyDocumentIsRefused) {
+  up();
+  std::string bad = kManifest;
+  bad.replace(bad.find("qlora"), 5, "magic");
+  const auto done = tunesmith({"apply", "-f", "-"}, bad);
+  EXPECT_EQ(done.status.code, 1);
+  EXPECT_EQ(done.output, "");
+  EXPECT_THAT(done.error_output, HasSubstr("standard input, document 1: workspace.kaito.sh/a: "));
+  EXPECT_EQ(tunesmith({"get", "cm", "-o", "name"}).output, "");
+  const auto secret = tunesmith({"apply", "-f", "-"}, "{apiVersion: v1, kind: Secret}");
+  EXPECT_EQ(secret.status.code, 1);
+  EXPECT_THAT(secret.error_output, HasSubstr("'v1 Secret' is not for tunesmith"));
+}
+
+TEST_F(StackTest, ExitCodesTellUsageFromFailure) {
+  EXPECT_EQ(tunesmith({"bogus"}).status.code, 2);
+  EXPECT_EQ(tunesmith({"apply"}).status.code, 2);
+  EXPECT_EQ(tunesmith({"watch", "a", "b"}).status.code, 2);
+  EXPECT_EQ(tunesmith({"up", "--connect-to", "nonsense"}).status.code, 2);
+  const auto no_stack = tunesmith({"get"});
+  EXPECT_EQ(no_stack.status.code, 1);
+  EXPECT_THAT(no_stack.error_output, HasSubstr("tunesmith up"));
+  EXPECT_EQ(tunesmith({"--version"}).output.substr(0, 10), "tunesmith ");
+}
+
+}  // namespace
+}  // namespace tunesmith::cli
