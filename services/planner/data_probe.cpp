@@ -122,7 +122,7 @@ class Fetcher {
   const Patience& patience_;
 };
 
-Result<Inspection> inspect(const Fetcher& fetcher, Piece head, const Inspector& inspector,
+Result<Inspection> inspect(const Fetcher& fetcher, const Piece& head, const Inspector& inspector,
                            const std::string& name, const std::string& shown,
                            const Patience& patience) {
   const auto unreadable = [&](const std::string& why) {
@@ -210,7 +210,7 @@ Result<ProbedFile> probe(const std::string& url, const HttpClient& http, const I
   probed.file.set_etag(head->etag);
   probed.file.set_sha256(head->linked_sha256);
   const auto inspection =
-      inspect(fetcher, *std::move(head), inspector, file_name_of(url), redact_url(url), patience);
+      inspect(fetcher, *head, inspector, file_name_of(url), redact_url(url), patience);
   if (!inspection) {
     return tl::unexpected(inspection.error());
   }

@@ -1,8 +1,8 @@
 #include "planner/plan.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
-#include <array>
-#include <cstdio>
 
 #include "planner/memory_estimate.h"
 #include "planner/tuning_key.h"
@@ -11,16 +11,11 @@ namespace tunesmith::planner {
 namespace {
 
 std::string gib(std::uint64_t bytes) {
-  std::array<char, 32> text{};
-  std::snprintf(text.data(), text.size(), "%.1f GiB",
-                static_cast<double>(bytes) / static_cast<double>(1ull << 30));
-  return text.data();
+  return fmt::format("{:.1f} GiB", static_cast<double>(bytes) / static_cast<double>(1ull << 30));
 }
 
 std::string numbered(std::size_t index, const std::string& name) {
-  std::string digits = std::to_string(index);
-  digits.insert(0, digits.size() < 3 ? 3 - digits.size() : 0, '0');
-  return digits + "-" + name;  // two URLs may end in the same name
+  return fmt::format("{:03}-{}", index, name);  // two URLs may end in the same name
 }
 
 Result<events::v1::TrainingData> training_data(const Facts& facts) {
@@ -46,13 +41,10 @@ Result<void> check_modules(const TuningRequest& request, const ModelShape& shape
   const auto known = shape.modules();
   for (const auto& module : request.training.hyper_parameters.target_modules()) {
     if (std::find(known.begin(), known.end(), module) == known.end()) {
-      std::string list;
-      for (const auto& name : known) {
-        list += (list.empty() ? "" : ", ") + name;
-      }
-      return permanent("NoSuchModule", "LoraConfig.target_modules: the model " +
-                                           request.model.repository + " has no '" + module +
-                                           "', its linear layers are " + list);
+      return permanent("NoSuchModule",
+                       fmt::format("LoraConfig.target_modules: the model {} has no '{}', its "
+                                   "linear layers are {}",
+                                   request.model.repository, module, fmt::join(known, ", ")));
     }
   }
   return {};

@@ -1,5 +1,7 @@
 #include "workspace/training_config.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -53,9 +55,9 @@ void read_section(const std::string& section, const json& value, TrainingDraft& 
       continue;  // the default, as in Python
     }
     if (const std::string problem = key->apply(item, draft); !problem.empty()) {
-      problems.push_back(section + "." + name + ": " + problem + ", found " + shown(item));
+      problems.push_back(fmt::format("{}.{}: {}, found {}", section, name, problem, shown(item)));
     } else if (!key->has_effect) {
-      no_effect.push_back(section + "." + name);
+      no_effect.push_back(fmt::format("{}.{}", section, name));
     }
   }
 }
@@ -64,19 +66,19 @@ void check_quantisation(const TrainingDraft& draft, TuningMethod method,
                         std::vector<std::string>& problems) {
   const bool in_4bit = draft.load_in_4bit.value_or(method == events::v1::TUNING_METHOD_QLORA);
   if (draft.load_in_8bit) {
-    problems.push_back(draft.load_in_4bit.value_or(false)
-                           ? "QuantizationConfig: load_in_4bit and load_in_8bit are both true, "
-                             "leave load_in_8bit out"
-                           : "QuantizationConfig.load_in_8bit: 8 bit weights are not supported, "
-                             "use method qlora with load_in_4bit");
+    problems.emplace_back(draft.load_in_4bit.value_or(false)
+                              ? "QuantizationConfig: load_in_4bit and load_in_8bit are both true, "
+                                "leave load_in_8bit out"
+                              : "QuantizationConfig.load_in_8bit: 8 bit weights are not supported, "
+                                "use method qlora with load_in_4bit");
   }
   if (method == events::v1::TUNING_METHOD_QLORA && !in_4bit) {
-    problems.push_back(
+    problems.emplace_back(
         "QuantizationConfig.load_in_4bit is false but tuning.method is qlora: set it to true or "
         "use method lora");
   }
   if (method == events::v1::TUNING_METHOD_LORA && in_4bit) {
-    problems.push_back(
+    problems.emplace_back(
         "QuantizationConfig.load_in_4bit is true but tuning.method is lora: set it to false or "
         "use method qlora");
   }
@@ -92,7 +94,7 @@ void settle(TrainingDraft& draft, TuningMethod method) {
   if (draft.eval_strategy == "steps") {
     hyper.set_eval_steps(draft.eval_steps != 0 ? draft.eval_steps : hyper.logging_steps());
   } else if (draft.eval_strategy == "epoch") {
-    draft.notes.push_back(
+    draft.notes.emplace_back(
         "TrainingArguments.eval_strategy: epoch is not supported, the evaluation split is measured "
         "before and after the training; use steps with eval_steps for more");
   }

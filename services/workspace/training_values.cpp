@@ -102,7 +102,7 @@ ApplyValue flag(void (HyperParameters::*set)(bool)) {
 }
 
 ApplyValue only(std::vector<json> accepted) {
-  return [=](const json& value, TrainingDraft&) -> std::string {
+  return [accepted = std::move(accepted)](const json& value, TrainingDraft&) -> std::string {
     const bool empty = value.is_structured() && value.empty();
     const auto same = [&](const json& item) {
       return item == value || (item.is_boolean() && flag_of(value) == item.get<bool>()) ||
@@ -190,7 +190,7 @@ std::string eval_strategy(const json& value, TrainingDraft& draft) {
   }
   const std::string name = value.is_string() ? value.get<std::string>() : "";
   if (name != "no" && name != "steps" && name != "epoch") {
-    return "expected \"no\", \"steps\" or \"epoch\"";
+    return R"(expected "no", "steps" or "epoch")";
   }
   draft.eval_strategy = name;
   return {};

@@ -176,10 +176,10 @@ std::optional<std::string> host_problem(const std::string& written) {
   while (host.ends_with('.')) {
     host.pop_back();
   }
-  const auto odd = [](char c) {
-    return !((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_');
+  const auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_';
   };
-  if (host.empty() || std::any_of(host.begin(), host.end(), odd)) {
+  if (host.empty() || !std::all_of(host.begin(), host.end(), plain)) {
     return "'" + written + "' is no host name (write international names in their xn-- form)";
   }
   if (const auto address = numeric_host(host)) {

@@ -1,5 +1,7 @@
 #include "workspace/validate.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -89,9 +91,9 @@ void warn_of_unknown(const json& object, const std::string& path,
   }
   for (const auto& [name, value] : object.items()) {
     if (std::find(known.begin(), known.end(), name) == known.end()) {
-      admission.warnings.push_back((path.empty() ? "" : path + ".") + name +
-                                   " is no field of a Workspace and is ignored" +
-                                   suggestion(name, known));
+      admission.warnings.push_back(fmt::format("{}{}{} is no field of a Workspace and is ignored{}",
+                                               path, path.empty() ? "" : ".", name,
+                                               suggestion(name, known)));
     }
   }
 }
@@ -112,7 +114,7 @@ Admission validate_workspace(const json& object, const ValidationOptions& option
     return admission;
   }
   if (object.contains("spec")) {
-    admission.violations.push_back(
+    admission.violations.emplace_back(
         "spec: a Workspace has none, write resource and tuning at the top level");
   }
   warn_of_unknown(
@@ -122,9 +124,9 @@ Admission validate_workspace(const json& object, const ValidationOptions& option
   check_metadata(workspace->metadata, admission);
   check_resource(object, *workspace, options, admission);
   if (workspace->tuning && workspace->inference) {
-    admission.violations.push_back("expected either tuning or inference, found both");
+    admission.violations.emplace_back("expected either tuning or inference, found both");
   } else if (!workspace->tuning && !workspace->inference) {
-    admission.violations.push_back("expected tuning or inference, found neither");
+    admission.violations.emplace_back("expected tuning or inference, found neither");
   } else if (workspace->tuning) {
     check_tuning(object, *workspace->tuning, options, admission);
   } else {
@@ -150,7 +152,7 @@ Admission validate_update(const json& before, const json& after, const Validatio
                   old_one->resource.match_labels == new_one->resource.match_labels, admission);
   if (old_one->tuning.has_value() != new_one->tuning.has_value() ||
       old_one->inference != new_one->inference) {
-    admission.violations.push_back(
+    admission.violations.emplace_back(
         "tuning and inference cannot be switched, delete the Workspace and apply a new one");
     return admission;
   }
@@ -172,7 +174,7 @@ Admission validate_config_map(const json& object) {
   Admission admission;
   const std::string name = key_of(object).name;
   if (!is_config_map(object)) {
-    admission.violations.push_back("expected apiVersion v1 and kind ConfigMap");
+    admission.violations.emplace_back("expected apiVersion v1 and kind ConfigMap");
   } else if (!is_dns_subdomain(name)) {
     admission.violations.push_back("metadata.name: expected a DNS-1123 subdomain, found " +
                                    in_quotes(name));

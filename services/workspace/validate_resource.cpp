@@ -1,4 +1,6 @@
 // The admission rules of the member resource.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
 #include <nlohmann/json.hpp>
@@ -44,7 +46,7 @@ void check_selector(const json& resource, const Resource& read, Admission& admis
   const json& selector = member_of(resource, "labelSelector");
   const json& expressions = member_of(selector, "matchExpressions");
   if (read.match_labels.empty() || (expressions.is_array() && !expressions.empty())) {
-    admission.violations.push_back(
+    admission.violations.emplace_back(
         "resource.labelSelector: expected matchLabels only, with at least one label, because they "
         "become labels of the nodes (e.g. matchLabels: {app: my-tuning})");
     return;
@@ -53,12 +55,13 @@ void check_selector(const json& resource, const Resource& read, Admission& admis
   for (const auto& [key, value] : read.match_labels) {
     own_label = own_label || !is_reserved(key);
     if (!is_label_key(key) || (!value.empty() && !is_label_name(value))) {
-      admission.violations.push_back("resource.labelSelector.matchLabels: " +
-                                     in_quotes(key + ": " + value) + " cannot be a node label");
+      admission.violations.push_back(
+          "resource.labelSelector.matchLabels: " + in_quotes(fmt::format("{}: {}", key, value)) +
+          " cannot be a node label");
     }
   }
   if (!own_label) {
-    admission.violations.push_back(
+    admission.violations.emplace_back(
         "resource.labelSelector.matchLabels: expected at least one label of your own, found only "
         "reserved ones");
   }
@@ -77,7 +80,7 @@ void check_instance_type(const Resource& resource, const ValidationOptions& opti
     return;
   }
   if (name.empty()) {
-    admission.violations.push_back(
+    admission.violations.emplace_back(
         "resource.instanceType: expected an instance type such as Standard_NC24ads_A100_v4, found "
         "none");
     return;
@@ -102,7 +105,7 @@ void check_resource(const json& object, const Workspace& workspace,
                     const ValidationOptions& options, Admission& admission) {
   const json& resource = member_of(object, "resource");
   if (resource.is_null()) {
-    admission.violations.push_back(
+    admission.violations.emplace_back(
         "resource: expected a mapping with labelSelector (and instanceType), found none");
     return;
   }
@@ -113,10 +116,10 @@ void check_resource(const json& object, const Workspace& workspace,
     admission.violations.push_back("resource.count: expected 1 to 1000 nodes, found " +
                                    std::to_string(workspace.resource.count));
   } else if (workspace.resource.count > 1 && options.nodes == NodeSource::kLocal) {
-    admission.warnings.push_back("resource.count is ignored: this machine does the work");
+    admission.warnings.emplace_back("resource.count is ignored: this machine does the work");
   }
   if (workspace.tuning && !member_of(resource, "partition").is_null()) {
-    admission.violations.push_back(
+    admission.violations.emplace_back(
         "resource.partition: only inference runs on a part of a GPU, leave it out");
   }
   check_selector(resource, workspace.resource, admission);

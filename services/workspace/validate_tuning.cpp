@@ -86,7 +86,7 @@ void check_source(const json& source, const DataSource& read, const std::string&
 
 void check_push_secret(const std::string& name, Admission& admission) {
   if (name.empty()) {
-    admission.violations.push_back(
+    admission.violations.emplace_back(
         "tuning.output.imagePushSecret: expected the name of a Secret that may push to "
         "tuning.output.image, found none");
   } else if (!is_dns_subdomain(name)) {
@@ -113,7 +113,7 @@ void check_output(const json& tuning, const DataDestination& read, Admission& ad
   if (!image) {
     admission.violations.push_back("tuning.output.image: " + image.error().message);
   } else if (!image->digest.empty()) {
-    admission.violations.push_back(
+    admission.violations.emplace_back(
         "tuning.output.image: expected a tag, found a digest, which is known only after the push");
   }
   check_push_secret(read.image_push_secret, admission);
@@ -189,7 +189,7 @@ void check_inference(const json& object, const ValidationOptions& options, Admis
   }
   const json& adapters = member_of(inference, "adapters");
   if (!adapters.is_null() && !adapters.is_array()) {
-    admission.violations.push_back("inference.adapters: expected a list");
+    admission.violations.emplace_back("inference.adapters: expected a list");
     return;
   }
   if (adapters.size() > kMaxAdapters) {

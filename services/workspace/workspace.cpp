@@ -1,5 +1,7 @@
 #include "workspace/workspace.h"
 
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "workspace/digest.h"
@@ -56,7 +58,7 @@ class Reader {
     std::map<std::string, std::string> result;
     if (value.is_object()) {
       for (const auto& [name, item] : value.items()) {
-        expect(item.is_string(), path + "." + name, "text (quote it)");
+        expect(item.is_string(), fmt::format("{}.{}", path, name), "text (quote it)");
         result[name] = item.is_string() ? item.get<std::string>() : std::string();
       }
     }
