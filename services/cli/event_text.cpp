@@ -20,8 +20,9 @@ namespace {
 using nlohmann::json;
 
 // Big or told elsewhere on the line.
-constexpr std::array<std::string_view, 6> kNotOnALine{
-    "workspace", "plan", "manifest_json", "status_json", "training_config_yaml", "sequence"};
+constexpr std::array<std::string_view, 8> kNotOnALine{
+    "workspace", "plan",   "manifest_json", "status_json", "training_config_yaml",
+    "sequence",  "bucket", "name"};
 
 std::string message_name_of(const std::string& token) {
   std::string name;

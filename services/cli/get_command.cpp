@@ -28,6 +28,7 @@ Result<std::vector<json>> wanted_objects(const CommandContext& context, Session&
     auto status = get_status(session, text_at(object, "/metadata/namespace"),
                              text_at(object, "/metadata/name"));
     if (!status) return tl::unexpected(status.error());
+    status->erase("facts");  // the watcher's own notes, like managedFields in kubectl
     if (!status->empty()) object["status"] = std::move(*status);
   }
   return objects;

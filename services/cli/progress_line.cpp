@@ -13,10 +13,12 @@ namespace {
 
 using nlohmann::json;
 
+// Bytes count only while something is on its way: the numbers of the download stay in the status
+// when it is over.
 bool has_bytes(const json& status) {
-  const std::string stage = text_at(status, "/tuning/phase");
+  const std::string phase = text_at(status, "/tuning/phase");
   return integer_at(status, "/tuning/bytesTotal") > 0 &&
-         (stage == "Downloading" || stage == "Pushing" || stage == "Storing");
+         (phase == "Downloading" || phase == "Pushing");
 }
 
 // In [0, 1], or negative when nothing is counted at the moment.
@@ -94,12 +96,12 @@ std::string stage_of(const json& status) {
   if (condition_status(status, "WorkspaceDeleting") == "True") return "Deleting";
   if (!text_at(status, "/waiting/reason").empty()) return "Waiting";
   for (const json& stage : array_at(status, "/stages")) {
-    if (text_at(stage, "/finishedAt").empty() && !text_at(stage, "/name").empty()) {
-      return text_at(stage, "/name");
-    }
+    const std::string name = text_at(stage, "/name");
+    if (text_at(stage, "/finishedAt").empty() && name == "Waiting") return "Starting";
+    if (text_at(stage, "/finishedAt").empty() && !name.empty()) return name;
   }
   const std::string phase = text_at(status, "/tuning/phase");
-  if (!phase.empty()) return phase;
+  if (!phase.empty() && phase != "Finished") return phase;
   return state.empty() ? "Pending" : state;
 }
 

@@ -40,6 +40,22 @@ TEST(PlainLine, TellsBytesOfADownload) {
   EXPECT_EQ(progress_of(status), "25%");
 }
 
+TEST(PlainLine, BytesOfAFinishedDownloadAreNotShownLater) {
+  json status = training();
+  status["tuning"]["bytesDone"] = 100;
+  status["tuning"]["bytesTotal"] = 100;
+  EXPECT_EQ(plain_line(status), plain_line(training()));
+  status["tuning"]["phase"] = "Storing";
+  status["stages"][1]["name"] = "Storing";
+  EXPECT_EQ(plain_line(status), "Storing");
+}
+
+TEST(PlainLine, AWaitWithoutAReasonIsAStart) {
+  const json status = json::parse(
+      R"({"state": "Pending", "stages": [{"name": "Waiting", "startedAt": "2026-01-01T00:00:00Z"}]})");
+  EXPECT_EQ(plain_line(status), "Starting");
+}
+
 TEST(PlainLine, AnEmptyStatusIsPending) {
   EXPECT_EQ(plain_line(json::object()), "Pending");
   EXPECT_EQ(plain_line(json()), "Pending");
