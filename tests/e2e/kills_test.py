@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from stack import Events
-from workspaces import manifest
+from workspaces import LONG, manifest
 
 SERVICES = ["watcher", "planner", "image-builder", "provisioner", "gpu-worker"]
 
@@ -14,7 +14,7 @@ SERVICES = ["watcher", "planner", "image-builder", "provisioner", "gpu-worker"]
 def in_the_middle(stack, name: str) -> Events:
     """Returns when the training has made some steps and stored a checkpoint may be behind it."""
     events = Events(stack, name)
-    stack.apply(manifest(name, steps=600))
+    stack.apply(manifest(name, steps=LONG))
     events.wait_for("tuning-progressed", lambda e: int(e["data"].get("step", 0)) >= 20)
     return events
 

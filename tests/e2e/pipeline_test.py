@@ -6,13 +6,13 @@ import subprocess
 import tarfile
 
 from stack import Events
-from workspaces import manifest
+from workspaces import LONG, manifest
 
 
 def copy_image(stack, name: str, folder) -> dict:
     """The image as somebody else would get it, by digest; returns its manifest."""
     digest = stack.status(name)["output"]["digest"]
-    registry = f"127.0.0.1:{stack.facts()['registry_port']}"
+    registry = stack.facts()["registry"]["address"]
     subprocess.run(
         ["skopeo", "copy", "-q", "--src-tls-verify=false", "--src-authfile", stack.home / "secrets/default/demo-registry",
          f"docker://{registry}/tests/{name}@{digest}", f"dir:{folder}"],
@@ -64,7 +64,7 @@ def test_an_edit_of_the_output_pushes_again_without_training(stack):
 
 def test_two_at_once_both_finish_and_the_second_says_what_it_waits_for(stack):
     events = Events(stack, "second")
-    stack.apply(manifest("one", steps=60))
+    stack.apply(manifest("one", steps=LONG))
     stack.apply(manifest("second"))
     waiting = events.wait_for("nodes-pending")
     assert waiting["data"]["waiting"]["reason"] == "NoFreeWorker"
@@ -75,7 +75,7 @@ def test_two_at_once_both_finish_and_the_second_says_what_it_waits_for(stack):
 
 
 def test_a_deletion_in_the_middle_leaves_nothing(stack):
-    stack.apply(manifest("gone", steps=100_000))
+    stack.apply(manifest("gone", steps=1_000_000))
     events = Events(stack, "gone")
     uid = events.wait_for("tuning-progressed", lambda e: int(e["data"].get("step", 0)) > 2)["uid"]
     engines = stack.engines()
@@ -104,7 +104,7 @@ def test_a_name_can_be_used_again_at_once(stack):
 
 
 def test_a_stop_of_the_stack_in_the_middle_is_gone_on_from_the_checkpoint(stack):
-    stack.apply(manifest("paused", steps=400))
+    stack.apply(manifest("paused", steps=LONG))
     events = Events(stack, "paused")
     events.wait_for("tuning-progressed", lambda e: int(e["data"].get("step", 0)) > 5)
     events.close()

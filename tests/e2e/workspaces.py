@@ -7,6 +7,8 @@ import pyarrow.parquet
 import yaml
 
 REPOSITORY = "tunesmith-tests/tiny-llama"
+# Steps of a training that one can interrupt: some 10 s on these machines.
+LONG = 8000
 
 
 def write_conversations(path: pathlib.Path, rows: int = 48) -> None:
