@@ -13,7 +13,6 @@
 #include <map>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "runtime/result.h"
@@ -71,12 +70,12 @@ class Publisher {
 
 template <typename Event>
 OutgoingEvent make_event(const Event& event, std::string_view suffix = "",
-                         std::string traceparent = "") {
+                         std::string_view traceparent = "") {
   return {.id = event_id(event.workspace(), token_of<Event>(), suffix),
           .token = token_of<Event>(),
           .uid = event.workspace().uid(),
           .payload = event.SerializeAsString(),
-          .traceparent = std::move(traceparent)};
+          .traceparent = std::string(traceparent)};
 }
 
 // Poison `EventUndecodable` when the payload is not this event or names no Workspace.

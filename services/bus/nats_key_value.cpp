@@ -12,7 +12,7 @@ tl::unexpected<Failure> bad_key(const std::string& key) {
 
 }  // namespace
 
-NatsKeyValue::NatsKeyValue(NatsClient& client, std::string bucket)
+NatsKeyValue::NatsKeyValue(NatsClient& client, const std::string& bucket)
     : client_(client), stream_("KV_" + bucket), prefix_("$KV." + bucket + ".") {}
 
 KeyValueEntry NatsKeyValue::entry_of(const Message& message, std::uint64_t revision) const {

@@ -17,7 +17,7 @@ namespace tunesmith::bus {
 // `client` outlives it.
 class NatsKeyValue final : public KeyValue {
  public:
-  NatsKeyValue(NatsClient& client, std::string bucket);
+  NatsKeyValue(NatsClient& client, const std::string& bucket);
 
   Result<std::optional<KeyValueEntry>> get(const std::string& key) override;
   Result<std::uint64_t> create(const std::string& key, const std::string& value) override;

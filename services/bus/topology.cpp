@@ -22,7 +22,7 @@ struct StreamSpec {
   std::int64_t max_age = 0;
   std::int64_t max_bytes = -1;
   std::int64_t max_per_subject = -1;
-  std::int64_t duplicates = 2 * 60 * kSecond;
+  std::int64_t duplicates = 120 * kSecond;
   std::int32_t max_message = kLargestEvent;
   bool no_ack = false;
   bool key_value = false;

@@ -39,7 +39,8 @@ Handlers::Handlers(Parts parts, ReobserveTimes times)
               parts_.log),
       schedule_(parts_.clock, times) {}
 
-void Handlers::until_done(const std::function<Result<void>()>& act, const std::stop_token& stop) {
+void Handlers::until_done(const std::function<Result<void>()>& act,
+                          const std::stop_token& stop) const {
   Backoff backoff({.first = milliseconds(250), .most = milliseconds(5'000)}, 1);
   while (!stop.stop_requested()) {
     const auto done = act();

@@ -47,7 +47,7 @@ class Handlers {
  private:
   bus::Disposition fold_event(const SourceObject& object, const bus::IncomingEvent& event);
   void schedule(const std::string& uid, const nlohmann::json& status, bool ours, bool news);
-  void until_done(const std::function<Result<void>()>& act, const std::stop_token& stop);
+  void until_done(const std::function<Result<void>()>& act, const std::stop_token& stop) const;
 
   Parts parts_;
   StatusStore statuses_;

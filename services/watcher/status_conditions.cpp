@@ -44,7 +44,7 @@ Verdict latest(const View& view, const Side& side) {
 // the same pass when the loser spoke before it.
 std::string transition(const Known& winner, const Known* loser) {
   if (loser == nullptr) return winner.first_since(0);
-  const std::string later = winner.first_since(loser->last_pass() + 1);
+  std::string later = winner.first_since(loser->last_pass() + 1);
   if (!later.empty()) return later;
   const auto same = winner.passes.find(loser->last_pass());
   return same == winner.passes.end() ? winner.last_time()

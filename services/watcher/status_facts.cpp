@@ -120,6 +120,7 @@ const Known* Facts::find(const std::string& token) const {
 
 std::vector<Incident> Facts::incidents() const {
   std::vector<Incident> all;
+  all.reserve(incidents_.size());
   for (const auto& [key, incident] : incidents_) all.push_back(incident);
   std::sort(all.begin(), all.end(), [](const Incident& a, const Incident& b) {
     return std::tie(a.time, a.key) < std::tie(b.time, b.key);

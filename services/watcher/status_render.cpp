@@ -150,7 +150,7 @@ json waiting_json(const View& view) {
                     {"since", view.first("nodes-pending")}};
     const auto place = pending->data.value("queuePosition", 0u);
     if (place > 0) waiting["queuePosition"] = place;
-    if (waiting["since"] == "") waiting["since"] = pending->data_time;
+    if (view.first("nodes-pending").empty()) waiting["since"] = pending->data_time;
     return waiting;
   }
   const Known* pushing = view.find("image-push-progressed");
