@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <set>
 
 #include "cli/apply_plan.h"
 #include "cli/commands.h"
@@ -147,13 +148,15 @@ Result<Change> store(Session& session, const Document& document) {
 }
 
 // The watcher reads a ConfigMap once per generation, so a change of it alone reaches nobody.
+// `changed` are the keys this apply wrote.
 Result<void> tell_users_of(const CommandContext& context, Session& session,
-                           const Document& config_map) {
+                           const Document& config_map, const std::set<std::string>& changed) {
   const auto workspaces = list_objects(session, Kind::kWorkspace, config_map.name_space);
   if (!workspaces) return tl::unexpected(workspaces.error());
   for (const json& workspace : *workspaces) {
-    if (text_at(workspace, "/tuning/config") != config_map.name) continue;
     const std::string name = text_at(workspace, "/metadata/name");
+    if (text_at(workspace, "/tuning/config") != config_map.name) continue;
+    if (changed.count(key_of(Kind::kWorkspace, config_map.name_space, name)) > 0) continue;
     context.err << "Note: workspace.kaito.sh/" << name
                 << " keeps the training configuration it was planned with: a changed ConfigMap "
                    "alone does not restart it. Delete and apply it again, or change its spec.\n";
@@ -172,15 +175,20 @@ Result<int> apply(const CommandContext& context, const std::vector<std::string>&
   const auto refused = validate(context, *session, *documents);
   if (!refused) return tl::unexpected(refused.error());
   if (*refused > 0) return 1;
+  std::set<std::string> changed;
   for (const Document& document : *documents) {
     const auto change = store(*session, document);
     if (!change) return tl::unexpected(change.error());
-    context.out << shown_name(document.kind, document.name) << " " << word_of(*change) << "\n"
-                << std::flush;
-    if (document.kind == Kind::kConfigMap && *change == Change::kConfigured) {
-      if (auto told = tell_users_of(context, *session, document); !told) {
-        return tl::unexpected(told.error());
-      }
+    context.out << shown_name(document.kind, document.name) << " " << word_of(*change) << std::endl;
+    if (*change != Change::kUnchanged) {
+      changed.insert(key_of(document.kind, document.name_space, document.name));
+    }
+  }
+  for (const Document& document : *documents) {
+    const std::string key = key_of(document.kind, document.name_space, document.name);
+    if (document.kind != Kind::kConfigMap || changed.count(key) == 0) continue;
+    if (auto told = tell_users_of(context, *session, document, changed); !told) {
+      return tl::unexpected(told.error());
     }
   }
   return 0;

@@ -95,14 +95,14 @@ std::string stage_of(const json& status) {
   if (state == "Succeeded" || state == "Failed") return state;
   if (condition_status(status, "WorkspaceDeleting") == "True") return "Deleting";
   if (!text_at(status, "/waiting/reason").empty()) return "Waiting";
-  for (const json& stage : array_at(status, "/stages")) {
-    const std::string name = text_at(stage, "/name");
-    if (text_at(stage, "/finishedAt").empty() && name == "Waiting") return "Starting";
-    if (text_at(stage, "/finishedAt").empty() && !name.empty()) return name;
-  }
+  // The phase knows of a new attempt; the stages tell when each was first entered.
   const std::string phase = text_at(status, "/tuning/phase");
   if (!phase.empty() && phase != "Finished") return phase;
-  return state.empty() ? "Pending" : state;
+  for (const json& stage : array_at(status, "/stages")) {
+    const std::string name = text_at(stage, "/name");
+    if (!name.empty() && name != "Waiting" && text_at(stage, "/finishedAt").empty()) return name;
+  }
+  return state == "Running" || !array_at(status, "/stages").empty() ? "Starting" : "Pending";
 }
 
 std::string progress_of(const json& status) {

@@ -46,8 +46,13 @@ TEST(PlainLine, BytesOfAFinishedDownloadAreNotShownLater) {
   status["tuning"]["bytesTotal"] = 100;
   EXPECT_EQ(plain_line(status), plain_line(training()));
   status["tuning"]["phase"] = "Storing";
-  status["stages"][1]["name"] = "Storing";
   EXPECT_EQ(plain_line(status), "Storing");
+}
+
+TEST(PlainLine, ANewAttemptFetchesAgainWhileTheStageIsStillTraining) {
+  json status = training();
+  status["tuning"] = {{"phase", "Downloading"}, {"bytesDone", 1024}, {"bytesTotal", 2048}};
+  EXPECT_EQ(plain_line(status), "Downloading  1.0 KiB of 2.0 KiB");
 }
 
 TEST(PlainLine, AWaitWithoutAReasonIsAStart) {
