@@ -8,7 +8,7 @@ import time
 import pytest
 import yaml
 
-from workspaces import manifest
+from workspaces import REPOSITORY, manifest
 
 CASES = yaml.safe_load((pathlib.Path(__file__).parent / "refusals.yaml").read_text())
 # Promised: 5 s after the first stage that can know. These machines are shared: a factor of five.
@@ -24,12 +24,18 @@ def stack(module_stack):
     return module_stack
 
 
+def faults_of(case: dict, host) -> list[dict]:
+    if "fault" not in case:
+        return []
+    path = case["fault"]["path"].format(revision=host.revision(REPOSITORY))
+    return [{**case["fault"], "path": path}]
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_is_told_in_one_sentence(stack, world, case):
     for name, content in case.get("files", {}).items():
         (world / "data" / name).write_text(content)
-    fault = case.get("fault")
-    stack.file_host.set_faults(*([fault] if fault else []))
+    stack.file_host.set_faults(*faults_of(case, stack.file_host))
     choices = {key: case[key] for key in ("url", "secret", "model") if key in case}
     started = time.monotonic()
     stack.apply(manifest(case["name"], **choices))

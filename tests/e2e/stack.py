@@ -28,9 +28,10 @@ class FileHost:
         )
         urllib.request.urlopen(request, timeout=30).read()
 
-    def requests(self) -> list[dict]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_control/requests", timeout=30) as answer:
-            return json.load(answer)
+    def revision(self, repository: str) -> str:
+        """The commit under which the hub serves this model."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/models/{repository}", timeout=30) as answer:
+            return json.load(answer)["sha"]
 
     def close(self) -> None:
         self.process.terminate()
