@@ -1,10 +1,11 @@
 #include "model/weights.h"
 
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <string>
 
 #include "formats/convert.h"
@@ -26,13 +27,20 @@ std::size_t bytes_of(std::int64_t rows, std::int64_t cols, Elem elem) {
   return static_cast<std::size_t>(rows * cols * elem_size(elem));
 }
 
-// Memory that is free now, by the system's own estimate.
-std::size_t free_memory_bytes() {
-  const long pages = sysconf(_SC_AVPHYS_PAGES);
-  const long page_size = sysconf(_SC_PAGESIZE);
-  return pages > 0 && page_size > 0
-             ? static_cast<std::size_t>(pages) * static_cast<std::size_t>(page_size)
-             : 0;
+// Memory that can be had now: the kernel's own estimate (which counts the page cache as free), and
+// no more than the container's limit. 0 when neither is known.
+std::size_t available_memory_bytes() {
+  std::size_t available = 0;
+  std::ifstream meminfo("/proc/meminfo");
+  for (std::string line; std::getline(meminfo, line);) {
+    if (line.starts_with("MemAvailable:")) {
+      available = std::strtoull(line.c_str() + std::strlen("MemAvailable:"), nullptr, 10) * 1024;
+    }
+  }
+  std::ifstream limit_file("/sys/fs/cgroup/memory.max");
+  std::size_t limit = 0;
+  if (limit_file >> limit) available = std::min(available, limit);  // "max" is no number
+  return available;
 }
 
 GroupWeights plan_group(const ModelConfig& config, std::int64_t layer, LinearGroup group,
@@ -136,7 +144,7 @@ class WeightLoader {
     const bool may_drop = options_.method == Method::kQlora;
     const bool drop =
         options_.cache == WeightCache::kDequantizeOnUse ||
-        (options_.cache == WeightCache::kAuto && kept_bytes > free_memory_bytes() / 2);
+        (options_.cache == WeightCache::kAuto && kept_bytes > available_memory_bytes() / 2);
     weights_.kept_ = !(may_drop && drop);
     if (!weights_.kept_) weights_.scratch_ = Buffer(largest);
   }
