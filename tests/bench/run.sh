@@ -13,3 +13,8 @@ for argument in "$@"; do
 done
 python="$TUNESMITH_PEERS_VENV/bin/python"
 "$python" tests/bench/bench.py "$build/bin" "$(demo_model)" "$python" "${arguments[@]}"
+
+echo "| service | memory, idle | processor, idle | start |"
+echo "|---|---|---|---|"
+TUNESMITH_BIN="$build/bin" "$TUNESMITH_VENV/bin/python" -m pytest -q -s -p no:cacheprovider -o python_files='*_test.py' \
+  tests/e2e/idle_test.py | grep '^|'
