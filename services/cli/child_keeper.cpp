@@ -22,7 +22,7 @@ std::string describe(const ExitStatus& status) {
 
 }  // namespace
 
-ChildKeeper::ChildKeeper(KeptChild child, std::chrono::milliseconds grace, Log log,
+ChildKeeper::ChildKeeper(KeptChild child, std::chrono::milliseconds grace, const Log& log,
                          std::function<void(const ChildEvent&)> on_event)
     : child_(std::move(child)),
       grace_(grace),

@@ -38,7 +38,7 @@ class ChildKeeper {
  public:
   // Between a death and the next start: back-off from 0.5 s to 30 s, reset after a minute of life.
   // `grace` is how long the child gets after SIGTERM.
-  ChildKeeper(KeptChild child, std::chrono::milliseconds grace, Log log,
+  ChildKeeper(KeptChild child, std::chrono::milliseconds grace, const Log& log,
               std::function<void(const ChildEvent&)> on_event);
   void request_stop() { thread_.request_stop(); }
 

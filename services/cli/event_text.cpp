@@ -83,11 +83,11 @@ void append_fields(std::string& line, const json& object, const std::string& pre
     if (value.is_object()) {
       append_fields(line, value, prefix + name + ".");
     } else if (!value.is_array()) {
-      line += " " + prefix + name + "=" + value_text(value);
+      line.append(" ").append(prefix).append(name).append("=").append(value_text(value));
     } else if (!value.empty()) {
-      line += " " + prefix + name + "=" +
-              (value[0].is_object() && value[0].contains("name") ? text_at(value[0], "/name")
-                                                                 : value_text(value[0]));
+      const std::string first = text_at(value[0], "/name");
+      line.append(" ").append(prefix).append(name).append("=");
+      line += first.empty() ? value_text(value[0]) : first;
       if (value.size() > 1) line += ",…";
     }
   }

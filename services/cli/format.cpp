@@ -35,7 +35,7 @@ std::string human_duration(std::chrono::seconds duration) {
 
 std::string human_bytes(std::uint64_t bytes) {
   static constexpr std::array<const char*, 5> kUnits{"B", "KiB", "MiB", "GiB", "TiB"};
-  double value = static_cast<double>(bytes);
+  auto value = static_cast<double>(bytes);
   std::size_t unit = 0;
   while (value >= 1000.0 && unit + 1 < kUnits.size()) {
     value /= 1024.0;

@@ -91,23 +91,22 @@ std::string final_state(const json& object, const json& status) {
 }
 
 std::string stage_of(const json& status) {
-  const std::string state = text_at(status, "/state");
+  std::string state = text_at(status, "/state");
   if (state == "Succeeded" || state == "Failed") return state;
   if (condition_status(status, "WorkspaceDeleting") == "True") return "Deleting";
   if (!text_at(status, "/waiting/reason").empty()) return "Waiting";
   // The phase knows of a new attempt; the stages tell when each was first entered.
-  const std::string phase = text_at(status, "/tuning/phase");
+  std::string phase = text_at(status, "/tuning/phase");
   if (!phase.empty() && phase != "Finished") return phase;
   for (const json& stage : array_at(status, "/stages")) {
-    const std::string name = text_at(stage, "/name");
+    std::string name = text_at(stage, "/name");
     if (!name.empty() && name != "Waiting" && text_at(stage, "/finishedAt").empty()) return name;
   }
   return state == "Running" || !array_at(status, "/stages").empty() ? "Starting" : "Pending";
 }
 
 std::string progress_of(const json& status) {
-  if (const std::string waiting = text_at(status, "/waiting/reason"); !waiting.empty())
-    return waiting;
+  if (std::string waiting = text_at(status, "/waiting/reason"); !waiting.empty()) return waiting;
   const double share = share_done(status);
   if (share < 0) return "";
   if (has_bytes(status)) return std::to_string(std::lround(share * 100)) + "%";

@@ -223,7 +223,7 @@ class StackWriter {
     return config;
   }
 
-  Result<void> add_service(const std::string& name, const std::string& program, json own) {
+  Result<void> add_service(const std::string& name, const std::string& program, const json& own) {
     json config = bus_config();
     config["log_level"] = options_.log_level;
     config["admin_address"] = "127.0.0.1:0";

@@ -60,7 +60,7 @@ fs::path find_program(const std::string& name) {
   std::string folders = variable("PATH") + ":/usr/local/sbin:/usr/sbin:/usr/local/bin:/usr/bin";
   for (std::size_t begin = 0; begin < folders.size();) {
     const std::size_t end = std::min(folders.find(':', begin), folders.size());
-    const fs::path candidate = fs::path(folders.substr(begin, end - begin)) / name;
+    fs::path candidate = fs::path(folders.substr(begin, end - begin)) / name;
     if (end > begin && ::access(candidate.c_str(), X_OK) == 0) return candidate;
     begin = end + 1;
   }

@@ -44,16 +44,19 @@ class HttpAdminServer final : public AdminServer {
     server_.new_task_queue = [] { return new httplib::ThreadPool(2); };
     server_.set_keep_alive_timeout(1);  // bounds how long stopping waits for an idle scraper
     server_.set_payload_max_length(4096);
-    server_.Get("/metrics", [registry](const httplib::Request&, httplib::Response& response) {
+    server_.Get("/metrics", [registry = std::move(registry)](const httplib::Request&,
+                                                             httplib::Response& response) {
       response.set_content(prometheus::TextSerializer().Serialize(registry->Collect()),
                            "text/plain; version=0.0.4");
     });
-    server_.Get("/healthz", [health](const httplib::Request&, httplib::Response& response) {
-      answer_health(health, response);
-    });
-    server_.Get("/readyz", [ready](const httplib::Request&, httplib::Response& response) {
-      answer_health(ready, response);
-    });
+    server_.Get("/healthz",
+                [health = std::move(health)](const httplib::Request&, httplib::Response& response) {
+                  answer_health(health, response);
+                });
+    server_.Get("/readyz",
+                [ready = std::move(ready)](const httplib::Request&, httplib::Response& response) {
+                  answer_health(ready, response);
+                });
   }
 
   ~HttpAdminServer() override {

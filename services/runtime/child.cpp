@@ -33,7 +33,7 @@ std::string find_program(const std::string& name) {
   std::string_view rest = path == nullptr ? "/usr/local/bin:/usr/bin:/bin" : path;
   while (!rest.empty()) {
     const std::size_t colon = std::min(rest.find(':'), rest.size());
-    const std::string candidate = std::string(rest.substr(0, colon)) + "/" + name;
+    std::string candidate = std::string(rest.substr(0, colon)) + "/" + name;
     if (colon > 0 && ::access(candidate.c_str(), X_OK) == 0) return candidate;
     rest.remove_prefix(std::min(colon + 1, rest.size()));
   }
@@ -47,7 +47,7 @@ void prepare_environment(const ProcessOptions& options, Prepared& prepared) {
     if (options.environment.count(name) == 0) prepared.environment_text.emplace_back(text);
   }
   for (const auto& [name, value] : options.environment) {
-    prepared.environment_text.push_back(name + "=" + value);
+    prepared.environment_text.push_back(std::string(name).append("=").append(value));
   }
   for (std::string& text : prepared.environment_text) prepared.envp.push_back(text.data());
   prepared.envp.push_back(nullptr);

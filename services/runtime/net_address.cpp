@@ -159,10 +159,10 @@ bool is_public_address(const NetAddress& address) {
     return is_public4(b + 12);  // NAT64, RFC 6052
   }
   if ((b[0] & 0xE0) != 0x20) return false;  // only 2000::/3 is global unicast
-  if (starts_with(address, {0x20, 0x02})) return is_public4(b + 2);    // 6to4
-  if (starts_with(address, {0x20, 0x01, 0x00, 0x00})) return false;    // Teredo
-  if (starts_with(address, {0x20, 0x01, 0x0d, 0xb8})) return false;    // documentation
-  return !(starts_with(address, {0x3f, 0xff}) && (b[2] & 0xF0) == 0);  // documentation
+  if (starts_with(address, {0x20, 0x02})) return is_public4(b + 2);  // 6to4
+  if (starts_with(address, {0x20, 0x01, 0x00, 0x00})) return false;  // Teredo
+  if (starts_with(address, {0x20, 0x01, 0x0d, 0xb8})) return false;  // documentation
+  return !starts_with(address, {0x3f, 0xff}) || (b[2] & 0xF0) != 0;  // documentation
 }
 
 bool matches_no_proxy(std::string_view no_proxy, const std::string& host, std::uint16_t port) {

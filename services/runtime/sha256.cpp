@@ -36,7 +36,7 @@ std::string Sha256::hex() {
   unsigned size = 0;
   EVP_DigestFinal_ex(state_->context, digest.data(), &size);
   std::string text;
-  text.reserve(2 * size);
+  text.reserve(std::size_t{2} * size);
   for (unsigned i = 0; i < size; ++i) {
     text += kDigits[digest[i] >> 4];
     text += kDigits[digest[i] & 15];
