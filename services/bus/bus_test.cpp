@@ -5,8 +5,8 @@
 #include <future>
 #include <mutex>
 
+#include "bus/base64url.h"
 #include "bus/cloud_event.h"
-#include "bus/digest.h"
 #include "bus/event.h"
 #include "bus/keyed_executor.h"
 #include "bus/lease.h"

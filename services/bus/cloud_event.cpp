@@ -1,6 +1,6 @@
 #include "bus/cloud_event.h"
 
-#include "bus/digest.h"
+#include "bus/base64url.h"
 
 namespace tunesmith::bus {
 namespace {

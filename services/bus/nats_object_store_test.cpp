@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "bus/digest.h"
+#include "bus/base64url.h"
 #include "bus/nats_bus_fixture.h"
 #include "bus/nats_connection.h"
 #include "bus/ordered_reader.h"

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "bus/digest.h"
+#include "bus/base64url.h"
 
 namespace tunesmith::bus {
 namespace {

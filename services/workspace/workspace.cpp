@@ -4,7 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "workspace/digest.h"
+#include "runtime/sha256.h"
 #include "workspace/documents.h"
 #include "workspace/spelling.h"
 

@@ -1,51 +1,18 @@
 #include "file_host/model_hub.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <algorithm>
-#include <array>
-#include <fstream>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <system_error>
 #include <utility>
+
+#include "runtime/sha256.h"
 
 namespace tunesmith::testing {
 namespace {
 
 namespace fs = std::filesystem;
-
-class Sha256 {
- public:
-  Sha256() { EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr); }
-
-  void add(const void* data, std::size_t size) { EVP_DigestUpdate(context_.get(), data, size); }
-
-  std::string hex() {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> bytes{};
-    unsigned int size = 0;
-    EVP_DigestFinal_ex(context_.get(), bytes.data(), &size);
-    std::string text;
-    for (unsigned int i = 0; i < size; ++i) text += fmt::format("{:02x}", bytes[i]);
-    return text;
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_{EVP_MD_CTX_new(),
-                                                                   &EVP_MD_CTX_free};
-};
-
-std::string hash_file(const fs::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return "";
-  Sha256 sha;
-  std::vector<char> buffer(std::size_t{1} << 20);
-  while (in.read(buffer.data(), static_cast<std::streamsize>(buffer.size())), in.gcount() > 0) {
-    sha.add(buffer.data(), static_cast<std::size_t>(in.gcount()));
-  }
-  return sha.hex();
-}
 
 bool is_weights(const std::string& name) {
   return name.ends_with(".safetensors") || name.ends_with(".bin");
@@ -62,7 +29,7 @@ std::string Digests::sha256(const fs::path& file) {
   const std::lock_guard lock(mutex_);
   Entry& entry = entries_[file];
   if (entry.sha256.empty() || entry.size != size || entry.changed != changed) {
-    entry = Entry{.size = size, .changed = changed, .sha256 = hash_file(file)};
+    entry = Entry{.size = size, .changed = changed, .sha256 = sha256_of_file(file).value_or("")};
   }
   return entry.sha256;
 }
@@ -86,8 +53,7 @@ std::optional<HubModel> find_model(const fs::path& root, const std::string& id, 
   std::ranges::sort(model.files, {}, &HubFile::name);
   Sha256 revision;
   for (const HubFile& file : model.files) {
-    const std::string line = fmt::format("{} {}\n", file.sha256, file.name);
-    revision.add(line.data(), line.size());
+    revision.update(fmt::format("{} {}\n", file.sha256, file.name));
   }
   model.revision = revision.hex().substr(0, 40);
   return model;

@@ -1,4 +1,4 @@
-// The base64url spelling of names and digests in the object store's published layout.
+// The base64url and hex spellings of names and digests in the object store's published layout.
 #pragma once
 
 #include <string>

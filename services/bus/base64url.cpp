@@ -1,4 +1,4 @@
-#include "bus/digest.h"
+#include "bus/base64url.h"
 
 #include <algorithm>
 #include <cstdint>
