@@ -74,6 +74,7 @@ class Trainer {
       sink_(Evaluated{0, *state_.eval_loss_before});
     }
     last_checkpoint_ = window_begin_ = Clock::now();
+    paused_ = 0;
     while (state_.step < plan_.total_steps()) {
       auto whole = step();
       if (!whole) return tl::unexpected(whole.error());

@@ -129,6 +129,14 @@ TEST_F(TrainerTest, LearnsAndSaysSo) {
 
 class ResumeTest : public TrainerTest, public ::testing::WithParamInterface<Elem> {};
 
+TEST_F(TrainerTest, TimeSpentOnEvaluationIsNotTimeOfSteps) {
+  const TemporaryFolder work;
+  for (const Progress& progress : run(work).all<Progress>()) {
+    EXPECT_GT(progress.tokens_per_second, 0) << "step " << progress.step;
+    EXPECT_GE(progress.eta_seconds, 0) << "step " << progress.step;
+  }
+}
+
 TEST_P(ResumeTest, GivesTheSameLossesAndAdapterBytes) {
   elem_ = GetParam();
   const TemporaryFolder whole_work;
