@@ -47,8 +47,8 @@ struct HyperParameters {
 
 enum class Method { kLora, kQlora };
 enum class Device { kCpu };
-// In which precision the forward and backward pass multiply. kAuto: bf16 where the CPU has AMX,
-// else fp32.
+// In which precision the forward and backward pass multiply. kAuto: bf16 where the CPU
+// is built for it (AMX, or AMD's AVX-512 with bf16), else fp32.
 enum class Compute { kAuto, kFp32, kBf16 };
 
 struct Job {
