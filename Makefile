@@ -23,7 +23,7 @@ demo: build ## a Workspace from manifest to a model that answers, on this machin
 test: build ## all tests; the last line is "N passed, N failed"
 	@$(ENV) && $$TUNESMITH_VENV/bin/python tools/run_tests.py $(BUILD) $(SUITES)
 
-lint: configure ## format, clang-tidy, buf
+lint: build ## format, clang-tidy, buf
 	@$(ENV) && tools/lint.sh $(BUILD)
 
 format: ## rewrite the sources in the house format

@@ -2,9 +2,8 @@
 #pragma once
 
 #include <string>
-#include <utility>
-
 #include <tl/expected.hpp>
+#include <utility>
 
 namespace tunesmith::engine {
 
@@ -21,13 +20,11 @@ template <typename T>
 using Result = tl::expected<T, Failure>;
 
 inline tl::unexpected<Failure> permanent(std::string reason, std::string message) {
-  return tl::unexpected(
-      Failure{FailureClass::kPermanent, std::move(reason), std::move(message)});
+  return tl::unexpected(Failure{FailureClass::kPermanent, std::move(reason), std::move(message)});
 }
 
 inline tl::unexpected<Failure> transient(std::string reason, std::string message) {
-  return tl::unexpected(
-      Failure{FailureClass::kTransient, std::move(reason), std::move(message)});
+  return tl::unexpected(Failure{FailureClass::kTransient, std::move(reason), std::move(message)});
 }
 
 }  // namespace tunesmith::engine
