@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "runtime/any_stop.h"
+
 namespace tunesmith::bus {
 
 std::string to_json(const Current& current) {
@@ -47,31 +49,30 @@ Result<Standing> standing(KeyValue& current_bucket, const events::v1::WorkspaceR
 Result<Standing> wait_until_superseded(KeyValue& current_bucket,
                                        const events::v1::WorkspaceRef& workspace,
                                        std::stop_token stop) {
-  std::stop_source ended;  // by `stop`, or by what the bucket says
-  const std::stop_callback forward(stop, [&] { ended.request_stop(); });
+  AnyStop ended(std::move(stop));  // by `stop`, or by what the bucket says
   Standing found = Standing::kCurrent;
   bool present = false;
   std::optional<Failure> undecodable;
 
   const auto judge = [&](const std::optional<Current>& current) {
     found = standing_of(current, workspace.generation());
-    if (found != Standing::kCurrent) ended.request_stop();
+    if (found != Standing::kCurrent) ended.request();
   };
   auto watched = current_bucket.watch(
       workspace.uid(),
       [&](const KeyValueEntry& entry) {
-        if (ended.stop_requested()) return;
+        if (ended.token().stop_requested()) return;
         present = !entry.deleted;
         if (entry.deleted) return judge(std::nullopt);
         auto current = current_from_json(entry.value);
         if (current) return judge(*current);
         undecodable = current.error();
-        ended.request_stop();
+        ended.request();
       },
       [&] {
-        if (!present && !ended.stop_requested()) judge(std::nullopt);
+        if (!present && !ended.token().stop_requested()) judge(std::nullopt);
       },
-      ended.get_token());
+      ended.token());
   if (!watched) return tl::unexpected(watched.error());
   if (undecodable) return tl::unexpected(*undecodable);
   return found;

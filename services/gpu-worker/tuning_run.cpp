@@ -5,9 +5,10 @@
 #include <fstream>
 
 #include "adapter_tar.h"
-#include "bus/current.h"
 #include "bus/results.h"
+#include "bus/standing_watch.h"
 #include "job_file.h"
+#include "runtime/any_stop.h"
 
 namespace tunesmith::gpu_worker {
 namespace {
@@ -19,24 +20,6 @@ using events::v1::TuningProgressed;
 // Longest wait for checkpoints that are still being stored when the engine has ended.
 constexpr std::chrono::seconds kUploadGrace{30};
 constexpr std::chrono::seconds kUploadGraceAtStop{2};
-
-// A stop that several causes may request.
-class AnyStop {
- public:
-  explicit AnyStop(std::stop_token first) : first_(std::move(first), Request{source_}) {}
-  void also(std::stop_token token) { second_.emplace(std::move(token), Request{source_}); }
-  void request() { source_.request_stop(); }
-  std::stop_token token() const { return source_.get_token(); }
-
- private:
-  struct Request {
-    std::stop_source source;
-    void operator()() { source.request_stop(); }
-  };
-  std::stop_source source_;
-  std::stop_callback<Request> first_;
-  std::optional<std::stop_callback<Request>> second_;
-};
 
 // Gives the lease back at the end of an attempt, so that the next holder need not wait for its
 // expiry.
@@ -79,16 +62,11 @@ TuningRun::TuningRun(const WorkerParts& parts, const Log& log, events::v1::Nodes
       checkpoints_(parts.objects, "ws-" + nodes_.workspace().uid(), nodes_.plan().tuning_key()) {}
 
 RunEnd TuningRun::run(std::stop_token service_stop) {
-  AnyStop stop(service_stop);
-  // Long work watches whether it still counts, and stops within seconds when it does not.
-  std::jthread watch([&](std::stop_token watch_stop) {
-    auto standing = bus::wait_until_superseded(parts_.current, workspace(), watch_stop);
-    if (standing && *standing != bus::Standing::kCurrent) stop.request();
-  });
+  const bus::StandingWatch watch(parts_.current, workspace(), std::move(service_stop));
   auto folder = RunFolder::create(parts_.options.work_dir, workspace().uid());
   if (!folder) return folder.error();
   folder_ = std::make_unique<RunFolder>(std::move(*folder));
-  return train_until_done(stop.token());
+  return train_until_done(watch.token());
 }
 
 // One lease per attempt: its counter is the attempt. Another attempt follows whenever the engine
@@ -109,8 +87,7 @@ RunEnd TuningRun::train_until_done(std::stop_token stop) {
     auto accepted = bus::accepted_result(parts_.results, workspace(), plan());
     if (accepted && *accepted) return Trained{std::move(**accepted)};
 
-    AnyStop attempt_stop(stop);
-    attempt_stop.also((*lease)->lost());
+    const AnyStop attempt_stop(stop, (*lease)->lost());
     const std::uint64_t attempt = (*lease)->counter();
     const auto stored_before = checkpoints_stored_;
     progress_.set_attempt(attempt);

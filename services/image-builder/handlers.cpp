@@ -2,8 +2,8 @@
 
 #include <utility>
 
+#include "bus/standing_watch.h"
 #include "image-builder/push_secret.h"
-#include "image-builder/standing_watch.h"
 
 namespace tunesmith::image_builder {
 
@@ -86,7 +86,7 @@ Disposition Handlers::on_tuning_planned(const bus::IncomingEvent& incoming, std:
   const auto& workspace = event->workspace();
   if (const auto instead = not_now(workspace)) return *instead;
 
-  const StandingWatch watch(world_.current, workspace, stop);
+  const bus::StandingWatch watch(world_.current, workspace, stop);
   PushProgress progress(world_.publisher, world_.clock, options_.progress_every, workspace,
                         first_check_sequence(incoming.deliveries), incoming.traceparent);
   const auto output = open_output(workspace, event->plan(), true,
@@ -116,7 +116,7 @@ Disposition Handlers::on_adapter_ready(const bus::IncomingEvent& incoming, std::
   if (const auto instead = not_now(workspace)) return *instead;
 
   const auto began = world_.clock.steady_now();
-  const StandingWatch watch(world_.current, workspace, stop);
+  const bus::StandingWatch watch(world_.current, workspace, stop);
   PushProgress progress(world_.publisher, world_.clock, options_.progress_every, workspace,
                         first_push_sequence(incoming.deliveries), incoming.traceparent);
   const auto pushed =

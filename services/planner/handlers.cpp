@@ -1,9 +1,6 @@
 #include "planner/handlers.h"
 
-#include <atomic>
-#include <thread>
-
-#include "bus/current.h"
+#include "bus/standing_watch.h"
 #include "tunesmith/events/v1/planning.pb.h"
 #include "tunesmith/events/v1/workspace.pb.h"
 
@@ -15,29 +12,6 @@ constexpr std::chrono::seconds kBusRetry{2};
 std::string plan_key(const events::v1::WorkspaceRef& workspace) {
   return workspace.uid() + "." + std::to_string(workspace.generation());
 }
-
-// Ends the preflight when the service stops or this generation no longer counts. Owns its thread.
-class Watchdog {
- public:
-  Watchdog(bus::KeyValue& current, const events::v1::WorkspaceRef& workspace, std::stop_token stop)
-      : on_stop_(std::move(stop), [this] { job_.request_stop(); }),
-        thread_([this, &current, workspace](const std::stop_token& done) {
-          const auto standing = bus::wait_until_superseded(current, workspace, done);
-          if (standing && *standing != bus::Standing::kCurrent) {
-            superseded_ = true;
-            job_.request_stop();
-          }
-        }) {}
-
-  std::stop_token token() const { return job_.get_token(); }
-  bool superseded() const { return superseded_; }
-
- private:
-  std::stop_source job_;
-  std::atomic<bool> superseded_ = false;
-  std::stop_callback<std::function<void()>> on_stop_;
-  std::jthread thread_;
-};
 
 bool is_bus_trouble(const Failure& failure) { return failure.reason == "BusUnavailable"; }
 
@@ -140,9 +114,9 @@ bus::Disposition Handlers::on_workspace_observed(const bus::IncomingEvent& incom
   Result<events::v1::Plan> plan;
   bool superseded = false;
   {
-    const Watchdog watchdog(parts_.current, workspace, stop);
-    plan = plan_for(*observed, log, watchdog.token());
-    superseded = watchdog.superseded();
+    const bus::StandingWatch watch(parts_.current, workspace, stop);
+    plan = plan_for(*observed, log, watch.token());
+    superseded = watch.superseded();
   }
   if (superseded) {
     return bus::Disposition::done();

@@ -30,7 +30,7 @@ class PlannedFailures {
   std::deque<Failure> planned_;
 };
 
-class MemoryKeyValue final : public bus::KeyValue {
+class MemoryKeyValue : public bus::KeyValue {
  public:
   Result<std::optional<bus::KeyValueEntry>> get(const std::string& key) override;
   Result<std::uint64_t> create(const std::string& key, const std::string& value) override;
