@@ -1,5 +1,6 @@
 // gpu-worker: trains what NodesReady asks for, on this machine.
 #include "bus/connection.h"
+#include "bus/serve.h"
 #include "bus/topology.h"
 #include "handlers.h"
 #include "runtime/service.h"
@@ -35,15 +36,7 @@ Result<void> serve(ServiceContext& context) {
                                 });
   if (!consumer) return tl::unexpected(consumer.error());
 
-  const HealthCheck connected = [&]() -> std::optional<std::string> {
-    if ((*connection)->connected()) return std::nullopt;
-    return "not connected to NATS";
-  };
-  auto admin = serve_admin(
-      context, [] { return std::optional<std::string>(); }, connected);
-  if (!admin) return tl::unexpected(admin.error());
-  context.shutdown.wait();
-  return {};
+  return bus::serve_until_shutdown(context, **connection);
 }
 
 }  // namespace

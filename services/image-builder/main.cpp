@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "bus/connection.h"
+#include "bus/serve.h"
 #include "bus/topology.h"
 #include "image-builder/handlers.h"
 #include "runtime/service.h"
@@ -80,15 +81,7 @@ Result<void> run(ServiceContext& context) {
       consume(bus::token_of<events::v1::AdapterReady>(), &Handlers::on_adapter_ready);
   if (!ready) return tl::unexpected(ready.error());
 
-  const auto admin = serve_admin(
-      context, [] { return std::optional<std::string>(); },
-      [&connection]() -> std::optional<std::string> {
-        if ((*connection)->connected()) return std::nullopt;
-        return "not connected to NATS";
-      });
-  if (!admin) return tl::unexpected(admin.error());
-  context.shutdown.wait();
-  return {};
+  return bus::serve_until_shutdown(context, **connection);
 }
 
 }  // namespace

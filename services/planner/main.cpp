@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "bus/connection.h"
+#include "bus/serve.h"
 #include "bus/topology.h"
 #include "planner/handlers.h"
 #include "runtime/service.h"
@@ -151,19 +152,7 @@ Result<void> run(ServiceContext& context) {
   if (!consumer) {
     return tl::unexpected(consumer.error());
   }
-  const auto admin = serve_admin(
-      context, [] { return std::optional<std::string>(); },
-      [&connection]() -> std::optional<std::string> {
-        if ((*connection)->connected()) {
-          return std::nullopt;
-        }
-        return "not connected to NATS";
-      });
-  if (!admin) {
-    return tl::unexpected(admin.error());
-  }
-  context.shutdown.wait();
-  return {};
+  return bus::serve_until_shutdown(context, **connection);
 }
 
 }  // namespace

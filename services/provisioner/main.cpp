@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "bus/connection.h"
+#include "bus/serve.h"
 #include "bus/topology.h"
 #include "provisioner/handlers.h"
 #include "provisioner/local_machine.h"
@@ -184,19 +185,7 @@ Result<void> run(ServiceContext& context) {
   const std::jthread follower([&](const std::stop_token& stop) {
     follow_current((*buckets)[bus::bucket::kCurrent], machine, context.log, stop);
   });
-  const auto admin = serve_admin(
-      context, [] { return std::optional<std::string>(); },
-      [&connection]() -> std::optional<std::string> {
-        if ((*connection)->connected()) {
-          return std::nullopt;
-        }
-        return "not connected to NATS";
-      });
-  if (!admin) {
-    return tl::unexpected(admin.error());
-  }
-  context.shutdown.wait();
-  return {};
+  return bus::serve_until_shutdown(context, **connection);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "bus/connection.h"
+#include "bus/serve.h"
 #include "bus/topology.h"
 #include "runtime/retry.h"
 #include "runtime/service.h"
@@ -84,20 +85,11 @@ Result<void> run(ServiceContext& context) {
   if (!dead_letters) return tl::unexpected(dead_letters.error());
   const std::jthread timer([&](const std::stop_token& own) { handlers.run_timer(own); });
 
-  const auto admin = serve_admin(
-      context,
-      [&]() -> std::optional<std::string> {
-        if (!(*connection)->connected()) return std::nullopt;  // a restart would not help
-        if ((*events)->stats().since_last_round_trip < kUnhealthyAfter) return std::nullopt;
-        return "no answer to a fetch";
-      },
-      [&]() -> std::optional<std::string> {
-        if ((*connection)->connected()) return std::nullopt;
-        return "not connected to NATS";
-      });
-  if (!admin) return tl::unexpected(admin.error());
-  context.shutdown.wait();
-  return {};
+  return bus::serve_until_shutdown(context, **connection, [&]() -> std::optional<std::string> {
+    if (!(*connection)->connected()) return std::nullopt;  // a restart would not help
+    if ((*events)->stats().since_last_round_trip < kUnhealthyAfter) return std::nullopt;
+    return "no answer to a fetch";
+  });
 }
 
 }  // namespace
