@@ -1,5 +1,7 @@
 #include "provisioner/cleanup.h"
 
+#include "bus/results.h"
+
 namespace tunesmith::provisioner {
 namespace {
 
@@ -53,6 +55,39 @@ Result<void> clean_up(const std::string& uid, const CleanupParts& parts, std::st
     return released;
   }
   return parts.leases.remove(uid);
+}
+
+Result<std::size_t> remove_other_keys(const std::string& uid, const std::string& tuning_key,
+                                      const CleanupParts& parts) {
+  // The results first: nobody then announces an adapter whose object is about to go.
+  const auto results = parts.results.keys(uid + ".*");
+  if (!results) {
+    return tl::unexpected(results.error());
+  }
+  for (const auto& key : *results) {
+    if (key == bus::result_key(uid, tuning_key)) {
+      continue;
+    }
+    if (auto removed = parts.results.remove(key); !removed) {
+      return tl::unexpected(removed.error());
+    }
+  }
+  const std::string bucket = "ws-" + uid;
+  const auto objects = parts.objects.list(bucket);
+  if (!objects) {
+    return tl::unexpected(objects.error());
+  }
+  std::size_t count = 0;
+  for (const auto& object : *objects) {  // adapter/<tuning key>/… and checkpoint/<tuning key>/…
+    if (object.name.find("/" + tuning_key + "/") != std::string::npos) {
+      continue;
+    }
+    if (auto removed = parts.objects.remove(bucket, object.name); !removed) {
+      return tl::unexpected(removed.error());
+    }
+    ++count;
+  }
+  return count;
 }
 
 }  // namespace tunesmith::provisioner

@@ -1,8 +1,10 @@
-// Removes everything that a deleted Workspace left on the bus.
+// Removes what a deleted Workspace, or an older version of one, left on the bus.
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <stop_token>
+#include <string>
 
 #include "bus/lease.h"
 #include "bus/object_store.h"
@@ -28,5 +30,10 @@ struct CleanupParts {
 // results, plans, rendezvous and the lease. Idempotent. Permanent `LeaseHeld` when a worker did not
 // let go in time (try again); Transient `BusUnavailable`, `Stopped`.
 Result<void> clean_up(const std::string& uid, const CleanupParts& parts, std::stop_token stop);
+
+// Removes the Workspace's results, adapters and checkpoints of other tuning keys; how many objects
+// there were. Idempotent; a missing bucket has none.
+Result<std::size_t> remove_other_keys(const std::string& uid, const std::string& tuning_key,
+                                      const CleanupParts& parts);
 
 }  // namespace tunesmith::provisioner

@@ -2,13 +2,11 @@
 
 #include "bus/current.h"
 #include "bus/results.h"
-#include "provisioner/output_status.h"
 
 namespace tunesmith::provisioner {
 namespace {
 
 constexpr std::chrono::seconds kBusRetry{2};
-constexpr std::chrono::seconds kStatusRetry{1};
 constexpr std::chrono::seconds kCleanupRetry{5};
 
 bus::Disposition done_or_retry(const Result<void>& result) {
@@ -22,39 +20,33 @@ bus::Disposition done_or_retry(const Result<void>& result) {
 
 }  // namespace
 
-// The image needs the adapter object only until it is pushed; a new output after that needs the
-// adapter again, and when the object is gone it has to be trained again.
-Result<Handlers::Found> Handlers::find_adapter(const events::v1::PlanCleared& cleared) {
+Result<std::optional<events::v1::AdapterReady>> Handlers::find_adapter(
+    const events::v1::PlanCleared& cleared) {
   const auto& workspace = cleared.workspace();
   const auto& plan = cleared.plan();
-  const auto status = output_status(parts_.workspaces, workspace);
-  if (!status) {
-    return tl::unexpected(status.error());
-  }
-  const bool pushed = !status->digest.empty() && status->image == plan.output().image() &&
-                      status->tuning_key == plan.tuning_key();
   const auto result = bus::accepted_result(parts_.results, workspace, plan);
   if (!result && result.error().failure_class == FailureClass::kTransient) {
     return tl::unexpected(result.error());
   }
-  if (result && *result) {
+  if (result && !*result) {
+    return std::nullopt;
+  }
+  if (result) {
     const auto& adapter = (*result)->adapter();
     const auto object = parts_.objects.info(adapter.bucket(), adapter.name());
     if (!object && object.error().failure_class == FailureClass::kTransient) {
       return tl::unexpected(object.error());
     }
-    if (pushed || (object && *object)) {
-      return Found{Adapter::kStored, **result};
+    if (object && *object) {
+      return *result;
     }
-  } else if (pushed) {
-    return Found{Adapter::kPushed, {}};
   }
   // Without its object, or undecodable, the result would only stop the next worker.
   if (auto removed = parts_.results.remove(bus::result_key(workspace.uid(), plan.tuning_key()));
       !removed) {
     return tl::unexpected(removed.error());
   }
-  return Found{};
+  return std::nullopt;
 }
 
 bus::Disposition Handlers::on_plan_cleared(const bus::IncomingEvent& incoming, std::stop_token) {
@@ -73,12 +65,9 @@ bus::Disposition Handlers::on_plan_cleared(const bus::IncomingEvent& incoming, s
   if (!found) {
     return bus::Disposition::retry(kBusRetry);
   }
-  if (found->adapter == Adapter::kStored) {
+  if (*found) {
     return done_or_retry(
-        parts_.publisher.publish(bus::make_event(found->ready, "", incoming.traceparent)));
-  }
-  if (found->adapter == Adapter::kPushed) {
-    return bus::Disposition::done();
+        parts_.publisher.publish(bus::make_event(**found, "", incoming.traceparent)));
   }
   if (auto wanted = parts_.nodes.want(*cleared, incoming.traceparent); !wanted) {
     return done_or_retry(wanted);
@@ -120,30 +109,18 @@ bus::Disposition Handlers::on_image_pushed(const bus::IncomingEvent& incoming, s
   if (!standing) {
     return bus::Disposition::retry(kBusRetry);
   }
-  if (*standing == bus::Standing::kDeleting) {
-    return bus::Disposition::done();  // the clean-up takes it
-  }
-  if (*standing == bus::Standing::kOutdated) {
-    return bus::Disposition::done();  // the next generation may push the same adapter elsewhere
-  }
-  const auto status = output_status(parts_.workspaces, pushed->workspace());
-  if (!status) {
-    return bus::Disposition::retry(kBusRetry);
-  }
-  if (status->digest != pushed->digest()) {
-    return bus::Disposition::retry(kStatusRetry);
-  }
-  const auto& adapter = pushed->adapter();
-  if (adapter.name().empty()) {
+  // The next generation may want what this one would remove; the clean-up takes all of a deleted
+  // one.
+  if (*standing != bus::Standing::kCurrent) {
     return bus::Disposition::done();
   }
-  const auto removed = parts_.objects.remove(adapter.bucket(), adapter.name());
-  if (removed) {
-    parts_.metrics.adapter_removed();
-  } else if (removed.error().failure_class == FailureClass::kTransient) {
-    return bus::Disposition::retry(kBusRetry);
+  const auto removed =
+      remove_other_keys(pushed->workspace().uid(), pushed->tuning_key(), parts_.cleanup);
+  if (!removed) {
+    return done_or_retry(tl::unexpected(removed.error()));
   }
-  return bus::Disposition::done();  // an object or bucket that is missing is what was wanted
+  parts_.metrics.objects_removed(*removed);
+  return bus::Disposition::done();
 }
 
 bus::Disposition Handlers::on_workspace_deleted(const bus::IncomingEvent& incoming,

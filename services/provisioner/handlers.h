@@ -2,6 +2,7 @@
 // world.
 #pragma once
 
+#include <optional>
 #include <stop_token>
 
 #include "bus/connection.h"
@@ -20,7 +21,6 @@ namespace tunesmith::provisioner {
 struct ProvisionerParts {
   bus::Publisher& publisher;
   bus::KeyValue& current;
-  bus::KeyValue& workspaces;  // read only: status.<ns>.<name>
   bus::KeyValue& results;
   bus::ObjectStore& objects;
   NodeProvider& nodes;
@@ -34,24 +34,21 @@ class Handlers {
  public:
   explicit Handlers(ProvisionerParts parts) : parts_(std::move(parts)) {}
 
-  // The adapter exists → AdapterReady again; the image exists → nothing; else nodes are wanted.
+  // The adapter exists → AdapterReady again; else nodes are wanted.
   bus::Disposition on_plan_cleared(const bus::IncomingEvent& incoming, std::stop_token stop);
   // These end the need for nodes.
   bus::Disposition on_adapter_ready(const bus::IncomingEvent& incoming, std::stop_token stop);
   bus::Disposition on_tuning_failed(const bus::IncomingEvent& incoming, std::stop_token stop);
   bus::Disposition on_plan_rejected(const bus::IncomingEvent& incoming, std::stop_token stop);
-  // The adapter object goes once the digest stands in the status.
+  // The adapter stays, for an edit of the output alone; what other tuning keys left goes
+  // (docs/decisions/0001-adapter-object-kept.md).
   bus::Disposition on_image_pushed(const bus::IncomingEvent& incoming, std::stop_token stop);
   // Releases the nodes, removes everything, says WorkspaceCleaned last.
   bus::Disposition on_workspace_deleted(const bus::IncomingEvent& incoming, std::stop_token stop);
 
  private:
-  enum class Adapter { kNone, kStored, kPushed };
-  struct Found {
-    Adapter adapter = Adapter::kNone;
-    events::v1::AdapterReady ready;  // unless kNone
-  };
-  Result<Found> find_adapter(const events::v1::PlanCleared& cleared);
+  Result<std::optional<events::v1::AdapterReady>> find_adapter(
+      const events::v1::PlanCleared& cleared);
   bus::Disposition release(const events::v1::WorkspaceRef& workspace, std::int64_t up_to_pass);
 
   const ProvisionerParts parts_;

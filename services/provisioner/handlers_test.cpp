@@ -2,11 +2,9 @@
 
 #include <gmock/gmock.h>
 
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "bus/results.h"
-#include "provisioner/output_status.h"
 #include "provisioner/testing.h"
 
 namespace tunesmith::provisioner {
@@ -35,15 +33,10 @@ class HandlersTest : public ProvisionerTest {
     objects_.put_bytes("ws-" + uid, "adapter/key/1", "bytes");
     ASSERT_TRUE(results_.put(bus::result_key(uid, "key"), bus::encode_result(ready)).has_value());
   }
-  void set_status(const std::string& uid, const std::string& digest,
-                  const std::string& image = "registry.example.org/a:1") {
-    const nlohmann::json status{{"output", {{"image", image}, {"digest", digest}}},
-                                {"tuning", {{"tuningKey", "key"}}}};
-    ASSERT_TRUE(workspaces_.put("status.default.w-" + uid, status.dump()).has_value());
-  }
   events::v1::ImagePushed pushed(const std::string& uid) {
     auto event = about<events::v1::ImagePushed>(workspace(uid));
     event.set_digest("sha256:1");
+    event.set_tuning_key("key");
     event.mutable_adapter()->set_bucket("ws-" + uid);
     event.mutable_adapter()->set_name("adapter/key/1");
     return event;
@@ -64,7 +57,6 @@ class HandlersTest : public ProvisionerTest {
   LocalMachine machine_{machine()};
   Handlers handlers_{{.publisher = publisher_,
                       .current = current_,
-                      .workspaces = workspaces_,
                       .results = results_,
                       .objects = objects_,
                       .nodes = machine_,
@@ -102,24 +94,25 @@ TEST_F(HandlersTest, AnAdapterThatExistsIsAnnouncedAgainInThePassOfTheEvent) {
   EXPECT_EQ(ready[0].adapter().name(), "adapter/key/1");
 }
 
-TEST_F(HandlersTest, AnImageThatExistsNeedsNoAdapter) {
-  const auto event = cleared("a");
+TEST_F(HandlersTest, AnEditOfTheOutputAloneAfterThePushIsNotTrainedAgain) {
+  set_current("a", {.generation = 1});
   store_adapter("a");
-  ASSERT_TRUE(objects_.remove("ws-a", "adapter/key/1").has_value());
-  set_status("a", "sha256:1");
+  EXPECT_EQ(handlers_.on_image_pushed(delivered(pushed("a")), {}).kind, Kind::kDone);
+  auto event = cleared("a", 2);
+  *event.mutable_plan() = plan("registry.example.org/another:1");
   EXPECT_EQ(handlers_.on_plan_cleared(delivered(event), {}).kind, Kind::kDone);
-  EXPECT_EQ(publisher_.all<events::v1::AdapterReady>().size(), 1u);
-  ASSERT_TRUE(results_.remove("a.key").has_value());  // the bucket was lost
-  publisher_.clear();
-  EXPECT_EQ(handlers_.on_plan_cleared(delivered(event), {}).kind, Kind::kDone);
-  EXPECT_TRUE(publisher_.published().empty());
+  EXPECT_TRUE(ready_uids().empty());
+  const auto ready = publisher_.all<events::v1::AdapterReady>();
+  ASSERT_EQ(ready.size(), 1u);
+  EXPECT_EQ(ready[0].workspace().generation(), 2);
+  EXPECT_EQ(ready[0].plan().output().image(), "registry.example.org/another:1");
+  EXPECT_TRUE(objects_.bytes(ready[0].adapter().bucket(), ready[0].adapter().name()).has_value());
 }
 
-TEST_F(HandlersTest, ANewOutputAfterTheAdapterWasRemovedIsTrainedAgain) {
+TEST_F(HandlersTest, AnAdapterThatWasLostIsTrainedAgain) {
   const auto event = cleared("a");
   store_adapter("a");
   ASSERT_TRUE(objects_.remove("ws-a", "adapter/key/1").has_value());
-  set_status("a", "sha256:1", "registry.example.org/another:1");
   EXPECT_EQ(handlers_.on_plan_cleared(delivered(event), {}).kind, Kind::kDone);
   EXPECT_THAT(ready_uids(), ElementsAre("a"));
   EXPECT_EQ(results_.value("a.key"), std::nullopt);
@@ -147,26 +140,53 @@ TEST_F(HandlersTest, AFailureOfAnOlderPassKeepsTheRetry) {
   EXPECT_TRUE(state().assigned.empty());
 }
 
-TEST_F(HandlersTest, TheAdapterObjectGoesOnlyAfterTheStatusShowsTheDigest) {
-  set_current("a", {.generation = 1});
-  store_adapter("a");
-  const auto event = delivered(pushed("a"));
-  EXPECT_EQ(handlers_.on_image_pushed(event, {}).kind, Kind::kRetry);
-  set_status("a", "sha256:0");
-  EXPECT_EQ(handlers_.on_image_pushed(event, {}).kind, Kind::kRetry);
-  EXPECT_TRUE(objects_.bytes("ws-a", "adapter/key/1").has_value());
-  set_status("a", "sha256:1");
-  EXPECT_EQ(handlers_.on_image_pushed(event, {}).kind, Kind::kDone);
-  EXPECT_FALSE(objects_.bytes("ws-a", "adapter/key/1").has_value());
-  EXPECT_EQ(handlers_.on_image_pushed(event, {}).kind, Kind::kDone);
+class PushedTest : public HandlersTest {
+ protected:
+  void SetUp() override {
+    set_current("a", {.generation = 1});
+    store_adapter("a");
+    objects_.put_bytes("ws-a", "checkpoint/key/0000000007", "bytes");
+    objects_.put_bytes("ws-a", "adapter/old/2", "bytes");
+    objects_.put_bytes("ws-a", "checkpoint/older/0000000003", "bytes");
+    ASSERT_TRUE(results_.put("a.old", "x").has_value());
+    objects_.put_bytes("ws-b", "adapter/old/1", "bytes");
+    ASSERT_TRUE(results_.put("b.old", "x").has_value());
+  }
+  std::vector<std::string> names(const std::string& bucket) {
+    std::vector<std::string> found;
+    const auto objects = objects_.list(bucket).value();
+    for (const auto& object : objects) found.push_back(object.name);
+    return found;
+  }
+  void expect_only_other_keys_of_a_are_gone() {
+    EXPECT_THAT(names("ws-a"), ElementsAre("adapter/key/1", "checkpoint/key/0000000007"));
+    EXPECT_THAT(names("ws-b"), ElementsAre("adapter/old/1"));
+    EXPECT_THAT(*results_.keys(">"), ElementsAre("a.key", "b.old"));
+  }
+};
+
+TEST_F(PushedTest, OnlyWhatOtherTuningKeysLeftGoes) {
+  EXPECT_EQ(handlers_.on_image_pushed(delivered(pushed("a")), {}).kind, Kind::kDone);
+  expect_only_other_keys_of_a_are_gone();
+  EXPECT_EQ(handlers_.on_image_pushed(delivered(pushed("a")), {}).kind, Kind::kDone);
+  expect_only_other_keys_of_a_are_gone();
 }
 
-TEST_F(HandlersTest, TheAdapterOfAnOutdatedGenerationIsKeptForTheNext) {
-  set_current("a", {.generation = 2});
-  store_adapter("a");
-  set_status("a", "sha256:1");
+TEST_F(PushedTest, TroubleOfTheBusIsTriedAgain) {
+  for (auto* bucket : {&current_, &results_}) {
+    bucket->fail_next(kNoBus);
+    EXPECT_EQ(handlers_.on_image_pushed(delivered(pushed("a")), {}).kind, Kind::kRetry);
+  }
+  objects_.fail_next(kNoBus);
+  EXPECT_EQ(handlers_.on_image_pushed(delivered(pushed("a")), {}).kind, Kind::kRetry);
   EXPECT_EQ(handlers_.on_image_pushed(delivered(pushed("a")), {}).kind, Kind::kDone);
-  EXPECT_TRUE(objects_.bytes("ws-a", "adapter/key/1").has_value());
+  expect_only_other_keys_of_a_are_gone();
+}
+
+TEST_F(PushedTest, WhatTheNextGenerationMayWantStays) {
+  set_current("a", {.generation = 2});
+  EXPECT_EQ(handlers_.on_image_pushed(delivered(pushed("a")), {}).kind, Kind::kDone);
+  EXPECT_EQ(names("ws-a").size(), 4u);
 }
 
 class DeletionTest : public HandlersTest {
@@ -241,7 +261,7 @@ TEST_F(DeletionTest, TheEventAloneDeletesNothing) {
 
 TEST_F(HandlersTest, TroubleOfTheBusIsTriedAgain) {
   const auto event = delivered(cleared("a"));
-  for (auto* bucket : {&current_, &workspaces_, &results_, &inventory_}) {
+  for (auto* bucket : {&current_, &results_, &inventory_}) {
     bucket->fail_next(kNoBus);
     EXPECT_EQ(handlers_.on_plan_cleared(event, {}).kind, Kind::kRetry);
   }
@@ -259,12 +279,6 @@ TEST_F(HandlersTest, EventsThatAreNoneAreDead) {
   EXPECT_EQ(handlers_.on_plan_rejected(odd, {}).kind, Kind::kDead);
   EXPECT_EQ(handlers_.on_image_pushed(odd, {}).kind, Kind::kDead);
   EXPECT_EQ(handlers_.on_workspace_deleted(odd, {}).kind, Kind::kDead);
-}
-
-TEST(OutputStatus, AnythingOddReadsAsNothing) {
-  for (const char* odd : {"", "[]", "{}", R"({"output":3})", R"({"output":{"digest":7}})"}) {
-    EXPECT_EQ(output_status_from_json(odd).digest, "") << odd;
-  }
 }
 
 }  // namespace

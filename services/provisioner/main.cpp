@@ -39,8 +39,8 @@ struct Buckets {
 Result<Buckets> open_buckets(bus::Connection& connection) {
   Buckets buckets;
   for (const char* name :
-       {bus::bucket::kWorkspaces, bus::bucket::kCurrent, bus::bucket::kPlans, bus::bucket::kLeases,
-        bus::bucket::kResults, bus::bucket::kRendezvous, bus::bucket::kInventory}) {
+       {bus::bucket::kCurrent, bus::bucket::kPlans, bus::bucket::kLeases, bus::bucket::kResults,
+        bus::bucket::kRendezvous, bus::bucket::kInventory}) {
     auto bucket = connection.key_value(name);
     if (!bucket) {
       return tl::unexpected(bucket.error());
@@ -166,7 +166,6 @@ Result<void> run(ServiceContext& context) {
                              .log = context.log};
   Handlers handlers({.publisher = **connection,
                      .current = (*buckets)[bus::bucket::kCurrent],
-                     .workspaces = (*buckets)[bus::bucket::kWorkspaces],
                      .results = (*buckets)[bus::bucket::kResults],
                      .objects = (*connection)->objects(),
                      .nodes = machine,

@@ -29,24 +29,27 @@ class Metrics {
                       .Help("Clean-ups of deleted Workspaces, by result: done or the reason why it "
                             "is tried again.")
                       .Register(registry)),
-        adapters_removed_(prometheus::BuildCounter()
-                              .Name("tunesmith_provisioner_adapters_removed_total")
-                              .Help("Adapter objects removed after their image was pushed.")
-                              .Register(registry)
-                              .Add({})) {}
+        objects_removed_(
+            prometheus::BuildCounter()
+                .Name("tunesmith_provisioner_objects_removed_total")
+                .Help("Adapters and checkpoints of older tuning keys removed after a push.")
+                .Register(registry)
+                .Add({})) {}
 
   void slots(std::size_t assigned, std::size_t waiting) {
     assigned_.Set(static_cast<double>(assigned));
     waiting_.Set(static_cast<double>(waiting));
   }
   void cleaned(const std::string& result) { cleanups_.Add({{"result", result}}).Increment(); }
-  void adapter_removed() { adapters_removed_.Increment(); }
+  void objects_removed(std::size_t count) {
+    objects_removed_.Increment(static_cast<double>(count));
+  }
 
  private:
   prometheus::Gauge& assigned_;
   prometheus::Gauge& waiting_;
   prometheus::Family<prometheus::Counter>& cleanups_;
-  prometheus::Counter& adapters_removed_;
+  prometheus::Counter& objects_removed_;
 };
 
 }  // namespace tunesmith::provisioner

@@ -69,7 +69,7 @@ class ProvisionerTest : public ::testing::Test {
     return uids;
   }
 
-  fakes::MemoryKeyValue current_, plans_, inventory_, workspaces_, results_, leases_, rendezvous_;
+  fakes::MemoryKeyValue current_, plans_, inventory_, results_, leases_, rendezvous_;
   fakes::MemoryObjectStore objects_;
   fakes::RecordingPublisher publisher_;
   prometheus::Registry registry_;
