@@ -87,6 +87,16 @@ def test_heldout_phrases_are_new(rows):
             assert not [c for c in same_intent if pattern.fullmatch(c.rstrip(".!"))], pattern.pattern
 
 
+def phrase_words(templates):
+    return {word for template in templates for word in re.findall(r"[a-z']+", re.sub(r"\{\w*\}", " ", template.lower()))}
+
+
+def test_words_of_heldout_phrases_are_trained(rows):
+    trained = phrase_words(commands(rows[0]))
+    asked = [template for intent in PHRASES["intents"] for template in intent.get("test", [])]
+    assert phrase_words(asked + PHRASES["wraps"]["test"]) - trained == set()
+
+
 def test_the_answer_follows_from_the_words():
     """Each phrase holds all slots of its intent and no other, and no phrase means two things."""
     meanings = {}

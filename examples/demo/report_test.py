@@ -7,16 +7,15 @@ import pytest
 import report
 
 WORKSPACE = {
-    "metadata": {"name": "workspace-smollm2", "creationTimestamp": "2026-11-24T09:00:00Z"},
+    "metadata": {"name": "workspace-smollm2"},
     "status": {
         "output": {"image": "registry.tunesmith.internal/demo/smart-home:0.1.0", "digest": "sha256:abc"},
         "tuning": {"evalLossBefore": 2.5, "evalLoss": 0.0123},
-        "conditions": [
-            {"type": "ImagePushed", "status": "True", "lastTransitionTime": "2026-11-24T09:04:05Z"},
-            {"type": "PlanAccepted", "status": "True", "lastTransitionTime": "2026-11-24T09:00:01Z"},
-            {"type": "JobStarted", "status": "True", "lastTransitionTime": "2026-11-24T09:00:03Z"},
-            {"type": "InferenceReady", "status": "False", "lastTransitionTime": "2026-11-24T09:00:00Z"},
-            {"type": "AdapterStored", "status": "True", "lastTransitionTime": "2026-11-24T09:04:03Z"},
+        "stages": [
+            {"name": "Planning", "startedAt": "2026-11-24T08:59:59.500Z", "finishedAt": "2026-11-24T09:00:01Z"},
+            {"name": "Training", "startedAt": "2026-11-24T09:00:03Z", "finishedAt": "2026-11-24T09:04:03.25Z"},
+            {"name": "Polishing", "startedAt": "2026-11-24T09:04:04Z", "finishedAt": "2026-11-24T09:04:06Z"},
+            {"name": "Pushing", "startedAt": "2026-11-24T09:04:06Z"},
         ],
     },
 }
@@ -30,9 +29,9 @@ def score(correct):
     }
 
 
-def test_stages_of_the_workspace_are_differences_in_pipeline_order():
+def test_stages_of_the_workspace_that_ended_in_a_readers_words():
     assert report.workspace_stages(WORKSPACE) == [
-        ("planning", 1.0), ("starting it", 2.0), ("fetching, training, storing", 240.0), ("packing and pushing", 2.0)]
+        ("planning", 1.5), ("training and evaluating", 240.25), ("Polishing", 2.0)]
 
 
 def test_stages_of_the_script():
@@ -43,7 +42,7 @@ def test_report_says_image_losses_accuracies_example_and_times():
     text = report.report(WORKSPACE, score(97), [("stack", 1.5), ("Workspace", 246.0)])
     for part in ("registry.tunesmith.internal/demo/smart-home:0.1.0@sha256:abc", "2.500 before, 0.012 after",
                  "0 of 100 (0%) held-out commands before, 97 of 100 (97%) after", "Lights on!", "'Hm.\\nYes.'",
-                 '{"device": "light"}', "240 s  fetching, training, storing", "247.5 s  in all"):
+                 '{"device": "light"}', "240.2 s  training and evaluating", "247.5 s  in all"):
         assert part in text, part
 
 

@@ -13,7 +13,8 @@ name=workspace-smollm2
 repository=HuggingFaceTB/SmolLM2-135M-Instruct
 file_host_pid=
 
-say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
+if [ -t 1 ]; then bold=$'\033[1m' plain=$'\033[0m'; else bold='' plain=''; fi
+say() { printf '%s==>%s %s\n' "$bold" "$plain" "$*"; }
 
 # stage NAME: what follows counts as this stage in the times of the report.
 stage() { printf '%s\t%s\n' "$EPOCHREALTIME" "$1" >>"$work/stages.tsv"; }
@@ -27,6 +28,7 @@ finish() {
     say "stop it with: $bin/tunesmith down --dir $work/stack; kill $file_host_pid"
     return
   fi
+  [ ! -e "$work/stack" ] || say "stopping the stack (its logs stay in $work/stack/logs)"
   tunesmith down >/dev/null 2>&1 || true
   [ -z "$file_host_pid" ] || kill "$file_host_pid" 2>/dev/null || true
 }
@@ -77,7 +79,7 @@ start_file_host() {
 # The names of the manifest are names of this machine: the stack connects to the file host instead.
 write_stack_config() {
   cat >"$work/stack.yaml" <<YAML
-model_hub_url: http://hub.tunesmith.internal
+model_hub: http://hub.tunesmith.internal
 allowed_data_hosts: [data.tunesmith.internal]
 connect_to:
   "data.tunesmith.internal:80": "127.0.0.1:$file_host_port"
@@ -89,7 +91,7 @@ start_stack() {
   say "starting the local stack: nats-server, registry, five services"
   start_file_host
   write_stack_config
-  tunesmith up --config "$work/stack.yaml" --demo
+  tunesmith up --config "$work/stack.yaml"
 }
 
 run_workspace() {
@@ -105,7 +107,7 @@ fetch_adapter() {
   local digest registry
   digest=$("$python" examples/demo/report.py digest "$work/workspace.json")
   registry=$(<"$work/stack/registry/address")
-  skopeo copy -q --src-tls-verify=false --src-authfile "$work/stack/secrets/demo-registry" \
+  skopeo copy -q --src-tls-verify=false --src-authfile "$work/stack/secrets/default/demo-registry" \
     "docker://$registry/demo/smart-home@$digest" "dir:$work/image"
   mkdir -p "$work/root"
   "$python" examples/demo/report.py layers "$work/image/manifest.json" | while read -r layer; do
