@@ -30,5 +30,6 @@ schemas_do_not_break() {
 check "clang-format" format_is_clean
 check "buf lint" schemas_are_clean
 check "buf breaking" schemas_do_not_break
+check "reasons" "$python" tools/check_reasons.py
 check "clang-tidy" "$python" tools/tidy.py "$build" "$TUNESMITH_CACHE/tidy"
 [ "$failures" = 0 ]

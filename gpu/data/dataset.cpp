@@ -25,7 +25,7 @@ Result<void> check(const DataOptions& options) {
       options.max_seq_length >= 2) {
     return {};
   }
-  return permanent("TrainingArgumentInvalid",
+  return permanent("TrainingConfigInvalid",
                    fmt::format("train_test_split must be in (0, 1] and max_seq_length at least 2, "
                                "found {} and {}",
                                options.train_test_split, options.max_seq_length));

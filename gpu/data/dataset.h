@@ -50,7 +50,7 @@ struct Dataset {
 // shuffled_indices(n, seed, kSplitStream) is >= floor(n·train_test_split) for evaluation.
 // Permanent failures: DataNotReadable, DataFormatUnknown, NoUsableColumn, DataEmpty,
 // NoTrainableTokens (no example has a target, with the commonest reason), ChatTemplateMissing,
-// MixedLayouts, DataTooLarge, TrainingArgumentInvalid (options out of their ranges).
+// MixedLayouts, DataTooLarge, TrainingConfigInvalid (options out of their ranges).
 Result<Dataset> load_dataset(std::span<const std::filesystem::path> files,
                              const DataOptions& options, const Tokenizer& tokenizer);
 

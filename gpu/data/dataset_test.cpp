@@ -246,7 +246,7 @@ TEST(Dataset, RefusesOptionsOutOfRange) {
     options.train_test_split = split;
     const auto dataset = load_text("a.jsonl", "{\"text\":\"x\"}\n", options, tokenizer);
     ASSERT_FALSE(dataset);
-    EXPECT_EQ(dataset.error().reason, "TrainingArgumentInvalid");
+    EXPECT_EQ(dataset.error().reason, "TrainingConfigInvalid");
   }
 }
 

@@ -184,7 +184,7 @@ Result<const Family*> find_family(const json& config, const std::filesystem::pat
     return config.contains("model_type") && config["model_type"] == row.model_type;
   });
   if (family == kFamilies.end()) {
-    return permanent("ModelNotSupported",
+    return permanent("ArchitectureNotSupported",
                      fmt::format("{}: the model family {} is not supported (known: llama)",
                                  path.string(), type));
   }
@@ -192,7 +192,7 @@ Result<const Family*> find_family(const json& config, const std::filesystem::pat
   if (architectures != config.end() && architectures->is_array() && !architectures->empty() &&
       architectures->front() != family->architecture) {
     return permanent(
-        "ModelNotSupported",
+        "ArchitectureNotSupported",
         fmt::format("{}: the architecture {} is not supported (known: {})", path.string(),
                     architectures->front().dump(), family->architecture));
   }

@@ -52,7 +52,7 @@ struct ModelConfig {
 std::vector<float> rope_inverse_frequencies(const ModelConfig& config);
 
 // Failures (permanent): ModelFileMissing, ModelFileInvalid (not JSON, a size that is absent or out
-// of range), ModelNotSupported (model_type or a value that is not implemented, named).
+// of range), ArchitectureNotSupported, ModelNotSupported (a value that is not implemented, named).
 Result<ModelConfig> read_model_config(const std::filesystem::path& dir);
 
 }  // namespace tunesmith::engine

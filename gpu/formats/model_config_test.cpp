@@ -129,11 +129,14 @@ TEST_P(RefusedConfig, NamesWhatIsWrong) {
 INSTANTIATE_TEST_SUITE_P(
     ModelConfig, RefusedConfig,
     testing::Values(
-        Refused{"Family", {{"model_type", "mamba"}}, "ModelNotSupported", "model family \"mamba\""},
-        Refused{"NoFamily", {{"model_type", nullptr}}, "ModelNotSupported", "family absent"},
+        Refused{"Family",
+                {{"model_type", "mamba"}},
+                "ArchitectureNotSupported",
+                "model family \"mamba\""},
+        Refused{"NoFamily", {{"model_type", nullptr}}, "ArchitectureNotSupported", "family absent"},
         Refused{"Head",
                 {{"architectures", {"LlamaForSequenceClassification"}}},
-                "ModelNotSupported",
+                "ArchitectureNotSupported",
                 "SequenceClass"},
         Refused{
             "Rope", {{"rope_parameters", {{"rope_type", "yarn"}}}}, "ModelNotSupported", "'yarn'"},

@@ -38,7 +38,7 @@ Result<std::string> read_range(std::ifstream& in, std::uint64_t offset, std::uin
   std::string bytes(size, '\0');
   in.seekg(static_cast<std::streamoff>(offset));
   if (!in.read(bytes.data(), static_cast<std::streamsize>(size))) {
-    return transient("WorkDirFailed", "cannot read the adapter archive in work_dir");
+    return transient("FileUnreadable", "cannot read the adapter archive in work_dir");
   }
   return bytes;
 }

@@ -41,7 +41,7 @@ struct AdapterImage {
 // Reads the adapter archive (a tar of the two files; others are ignored) and writes the layer to
 // `layer_file`. Streams: memory does not grow with the adapter. The same archive content and
 // annotations give the same bytes, whatever order, times and owners the archive has. Permanent
-// `AdapterInvalid`; Transient `WorkDirFailed`.
+// `AdapterInvalid`; Transient `DiskFull`, `FileUnreadable`.
 Result<AdapterImage> build_adapter_image(const std::filesystem::path& adapter_tar,
                                          const std::filesystem::path& layer_file,
                                          const Annotations& annotations);

@@ -56,7 +56,7 @@ Result<LayerInfo> LayerWriter::finish() {
   emit(little_endian(crc_, 4) + little_endian(tar_bytes_ & 0xffffffffu, 4));
   out_.close();
   if (!out_) {
-    return transient("WorkDirFailed",
+    return transient("DiskFull",
                      "cannot write " + path_.string() + ": is the disk full? (key work_dir)");
   }
   return LayerInfo{"sha256:" + compressed_.hex(), "sha256:" + plain_.hex(), gzip_bytes_};

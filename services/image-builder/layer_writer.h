@@ -32,7 +32,7 @@ class LayerWriter {
   // (ustar).
   void begin_file(const std::string& name, std::uint64_t size_bytes);
   void write(std::string_view bytes);
-  // Transient `WorkDirFailed` when the disk did not take it all.
+  // Transient `DiskFull` when the disk did not take it all.
   Result<LayerInfo> finish();
 
  private:

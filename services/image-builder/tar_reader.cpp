@@ -59,14 +59,14 @@ Result<std::vector<TarEntry>> list_tar(const std::filesystem::path& archive) {
   std::error_code error;
   const std::uint64_t total = std::filesystem::file_size(archive, error);
   std::ifstream in(archive, std::ios::binary);
-  if (error || !in) return transient("WorkDirFailed", "cannot read " + archive.string());
+  if (error || !in) return transient("FileUnreadable", "cannot read " + archive.string());
 
   std::vector<TarEntry> entries;
   for (std::uint64_t at = 0; at + kBlock <= total;) {
     Header header;
     in.seekg(static_cast<std::streamoff>(at));
     if (!in.read(header.data(), header.size())) {
-      return transient("WorkDirFailed", "cannot read " + archive.string());
+      return transient("FileUnreadable", "cannot read " + archive.string());
     }
     if (std::all_of(header.begin(), header.end(), [](char c) { return c == 0; })) return entries;
     const auto size = octal(field(header, 124, 12));

@@ -17,7 +17,7 @@ struct TarEntry {
 };
 
 // Regular files in archive order, at most 64. Permanent `AdapterInvalid` when the archive is
-// damaged, cut short or no tar; Transient `WorkDirFailed` when it cannot be read.
+// damaged, cut short or no tar; Transient `FileUnreadable` when it cannot be read.
 Result<std::vector<TarEntry>> list_tar(const std::filesystem::path& archive);
 
 }  // namespace tunesmith::image_builder
