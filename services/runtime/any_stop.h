@@ -20,7 +20,7 @@ class AnyStop {
  private:
   struct Request {
     std::stop_source source;
-    void operator()() { source.request_stop(); }
+    void operator()() const { source.request_stop(); }
   };
   std::stop_source source_;
   std::stop_callback<Request> one_, other_;
