@@ -57,6 +57,12 @@ def accuracy_text(score):
     return f"{score['correct']} of {score['total']} ({score['accuracy']:.0%})"
 
 
+def one_line(text, width=72):
+    """What a model said, line breaks made visible, cut to the width."""
+    shown = repr(text)
+    return shown if len(shown) <= width else shown[: width - 1] + "…"
+
+
 def report(workspace, score, stages):
     tuning, example = workspace["status"]["tuning"], score["example"]
     lines = [
@@ -66,7 +72,7 @@ def report(workspace, score, stages):
         f"  understood  {accuracy_text(score['before'])} held-out commands before, {accuracy_text(score['after'])} after",
         "",
         f"  user        {example['prompt']}",
-        f"  before      {example['before']!r}",
+        f"  before      {one_line(example['before'])}",
         f"  after       {example['after']}",
         "",
     ]

@@ -46,6 +46,12 @@ def test_report_says_image_losses_accuracies_example_and_times():
         assert part in text, part
 
 
+def test_long_answers_are_cut_to_the_width():
+    assert report.one_line("Hm.\nYes.") == r"'Hm.\nYes.'"
+    assert report.one_line("x" * 10, 12) == "'" + "x" * 10 + "'"
+    assert report.one_line("x" * 11, 12) == "'" + "x" * 10 + "…"
+
+
 @pytest.mark.parametrize(("correct", "fails"), [(90, False), (89, True)])
 def test_fails_below_the_wanted_accuracy(tmp_path, capsys, correct, fails):
     (tmp_path / "w").write_text(json.dumps(WORKSPACE))
