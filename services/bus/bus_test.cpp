@@ -14,6 +14,7 @@
 #include "bus/object_meta.h"
 #include "bus/subject.h"
 #include "tunesmith/events/v1/planning.pb.h"
+#include "tunesmith/events/v1/tuning.pb.h"
 
 namespace tunesmith::bus {
 namespace {
@@ -77,6 +78,16 @@ TEST(Event, FailuresSurviveTheWay) {
     const Failure failure{failure_class, "PushDenied", "expected 202, got 403"};
     EXPECT_EQ(from_proto(to_proto(failure)), failure);
   }
+}
+
+TEST(Event, AFailureThatQuotesBytesCanBeRead) {
+  events::v1::TuningFailed event;
+  event.mutable_workspace()->set_uid("u");
+  *event.mutable_failure() =
+      to_proto({FailureClass::kPermanent, "EngineFailed", "the last line was: gr\xc3"});
+  const auto read = decode<events::v1::TuningFailed>({.payload = event.SerializeAsString()});
+  ASSERT_TRUE(read.has_value()) << read.error().message;
+  EXPECT_EQ(read->failure().message(), "the last line was: gr\xef\xbf\xbd");
 }
 
 TEST(CloudEvent, EncodesWhatHeadersCannotHold) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 
+#include "runtime/text.h"
 #include "tunesmith/events/v1/image.pb.h"
 #include "tunesmith/events/v1/nodes.pb.h"
 #include "tunesmith/events/v1/planning.pb.h"
@@ -87,8 +88,8 @@ events::v1::Failure to_proto(const Failure& failure) {
       out.set_class_(events::v1::FAILURE_CLASS_POISON);
       break;
   }
-  out.set_reason(failure.reason);
-  out.set_message(failure.message);
+  out.set_reason(valid_utf8(failure.reason));
+  out.set_message(valid_utf8(failure.message));
   return out;
 }
 

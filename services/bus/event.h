@@ -89,6 +89,8 @@ Result<Event> decode(const IncomingEvent& incoming) {
   return event;
 }
 
+// Bytes that are not UTF-8 (a log line cut inside a character) become U+FFFD: with them the event
+// could not be decoded.
 events::v1::Failure to_proto(const Failure& failure);
 Failure from_proto(const events::v1::Failure& failure);
 

@@ -113,7 +113,7 @@ class Fetcher {
     if (answer->status != 200 && answer->status != 206) {
       return tl::unexpected(judge(answer->status, url_));
     }
-    piece.etag = answer->header("ETag");
+    piece.etag = plain_etag(answer->header("ETag"));
     return piece;
   }
 
@@ -195,6 +195,12 @@ std::string sha256_of_etag(std::string_view etag) {
   const bool digest =
       etag.size() == 64 && etag.find_first_not_of("0123456789abcdef") == std::string_view::npos;
   return digest ? std::string(etag) : std::string();
+}
+
+std::string plain_etag(const std::string& etag) {
+  const bool plain =
+      std::all_of(etag.begin(), etag.end(), [](unsigned char c) { return c < 0x80; });
+  return plain ? etag : std::string();
 }
 
 Result<ProbedFile> probe(const std::string& url, const HttpClient& http, const Inspector& inspector,

@@ -25,6 +25,10 @@ std::string file_name_of(std::string_view url);
 // The digest in an `X-Linked-Etag` of the model hub; empty when it is none. Pure.
 std::string sha256_of_etag(std::string_view etag);
 
+// The `ETag` of an answer; empty when it holds bytes above 0x7F, which RFC 9110 allows there and a
+// Protobuf string does not. Pure.
+std::string plain_etag(const std::string& etag);
+
 // Fetches as little as shows the schema: 64 KiB of head, and the footer of parquet. Retries inside
 // `patience`. Permanent `DataNotFound`, `DataAccessDenied`, `DataUnreadable…` as tunesmith-inspect
 // names them; Transient `DataHostUnavailable`, `Stopped`.

@@ -111,6 +111,8 @@ TEST(DataProbe, NamesAndDigests) {
   EXPECT_EQ(sha256_of_etag("\"" + digest + "\""), digest);
   EXPECT_EQ(sha256_of_etag(digest), digest);
   EXPECT_EQ(sha256_of_etag("\"d41d8cd98f00b204e9800998ecf8427e\""), "");
+  EXPECT_EQ(plain_etag("W/\"v1\""), "W/\"v1\"");
+  EXPECT_EQ(plain_etag("\"v\xFC\""), "");  // no Protobuf string
 }
 
 TEST(Inspection, ReadsAnswersRefusalsAndCrashes) {

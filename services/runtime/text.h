@@ -18,6 +18,12 @@ std::string rfc3339(std::chrono::system_clock::time_point time);
 // nanoseconds); UTC ("Z") only.
 std::optional<std::chrono::system_clock::time_point> parse_rfc3339(std::string_view text);
 
+// Well-formed UTF-8 (RFC 3629: no overlong forms, no surrogates). JSON text and Protobuf strings
+// of anything else cannot be read.
+bool is_utf8(std::string_view text);
+// `text` with U+FFFD for every byte that does not belong to well-formed UTF-8.
+std::string valid_utf8(std::string_view text);
+
 // Appends `text` as the inside of a JSON string. Bytes that are not UTF-8 become U+FFFD.
 void append_json_escaped(std::string& out, std::string_view text);
 

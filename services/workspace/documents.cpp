@@ -14,7 +14,7 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "workspace/utf8.h"
+#include "runtime/text.h"
 
 namespace tunesmith::workspace {
 namespace {
