@@ -108,7 +108,8 @@ class Connection : public Publisher {
 
   // Reads the history in stream order (ordered, ephemeral): every stored event that matches the
   // filter ("" = all, or a uid), then new ones as they come when `follow`, on the calling thread,
-  // until `on_event` returns false, the history is over (without follow) or `stop`.
+  // until `on_event` returns false, the history is over (without follow) or `stop` (without follow
+  // Transient `Stopped`: the rest was not read).
   virtual Result<void> read_events(const std::string& uid, bool follow,
                                    const std::function<bool(const IncomingEvent&)>& on_event,
                                    std::stop_token stop) = 0;

@@ -32,7 +32,8 @@ class KeyValue {
                                        std::uint64_t last_revision) = 0;
   virtual Result<std::uint64_t> put(const std::string& key, const std::string& value) = 0;
   virtual Result<void> remove(const std::string& key) = 0;  // a missing key is a success
-  // Live keys that match a NATS subject pattern ("spec.default.*", ">").
+  // Live keys that match a NATS subject pattern ("spec.default.*", ">"): all of them, or a failure
+  // (Transient `Stopped` when the process is being stopped).
   virtual Result<std::vector<std::string>> keys(const std::string& pattern) = 0;
 
   // Calls `on_entry` for each present entry, then once `on_caught_up`, then for each change, all on

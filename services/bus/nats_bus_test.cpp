@@ -125,6 +125,22 @@ TEST_P(NatsBusTest, KeyValueComparesAndSets) {
   EXPECT_EQ(kv->get("bad key").error().reason, "KeyInvalid");
 }
 
+TEST_P(NatsBusTest, AStoppingConnectionGivesNoPartOfTheKeysAsAll) {
+  auto connection = ready();
+  ASSERT_TRUE(key_value(*connection, bucket::kPlans)->put("u.1", "plan"));
+  std::stop_source stop;
+  auto stopping =
+      Connection::open({.url = server_.url(), .name = "stopping"}, log_, stop.get_token());
+  ASSERT_TRUE(stopping);
+  auto plans = key_value(**stopping, bucket::kPlans);
+  EXPECT_THAT(plans->keys("u.*").value(), ElementsAre("u.1"));
+  stop.request_stop();
+  const auto keys = plans->keys("u.*");
+  ASSERT_FALSE(keys.has_value());
+  EXPECT_EQ(keys.error().reason, "Stopped");
+  EXPECT_EQ(keys.error().failure_class, FailureClass::kTransient);
+}
+
 TEST_P(NatsBusTest, OneOfManyWritersWins) {
   auto connection = ready();
   auto kv = key_value(*connection, bucket::kPlans);

@@ -118,9 +118,10 @@ Result<void> NatsKeyValue::watch(const std::string& pattern,
   bool caught_up = false;
   while (!stop.stop_requested()) {
     auto stored = reader.next(caught_up, stop);
+    if (!stored && stop.stop_requested()) break;
     if (!stored) return tl::unexpected(stored.error());
     if (!*stored) {
-      if (caught_up || stop.stop_requested()) break;
+      if (caught_up) break;
       caught_up = true;
       on_caught_up();
       continue;

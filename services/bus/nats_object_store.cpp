@@ -183,10 +183,7 @@ Result<void> NatsObjectStore::get_chunks(const ObjectMeta& meta, const fs::path&
   while (chunks < meta.chunks) {
     auto stored = reader.next(false, stop);
     if (!stored) return tl::unexpected(stored.error());
-    if (!*stored) {
-      if (stop.stop_requested()) return transient("Stopped", "stopped while fetching " + meta.name);
-      break;
-    }
+    if (!*stored) break;
     const std::string& piece = (*stored)->message.data;
     out.write(piece.data(), static_cast<std::streamsize>(piece.size()));
     if (!out) return permanent("FileUnwritable", "cannot write " + file.string());

@@ -178,6 +178,22 @@ TEST_P(NatsObjectStoreTest, AStopLeavesNothingBehind) {
   EXPECT_FALSE(fs::exists(folder_ / "out"));
 }
 
+TEST_P(NatsObjectStoreTest, AStoppingConnectionGivesNoPartOfAListAsTheWhole) {
+  auto connection = ready();
+  ASSERT_TRUE(connection->objects().create_bucket("ws-1", 0));
+  ASSERT_TRUE(connection->objects().put_file("ws-1", "a", write("in", "x"), {}));
+  std::stop_source stop;
+  auto stopping =
+      Connection::open({.url = server_.url(), .name = "stopping"}, log_, stop.get_token());
+  ASSERT_TRUE(stopping);
+  EXPECT_THAT((*stopping)->objects().list("ws-1").value(), SizeIs(1));
+  stop.request_stop();
+  const auto list = (*stopping)->objects().list("ws-1");
+  ASSERT_FALSE(list.has_value());
+  EXPECT_EQ(list.error().reason, "Stopped");
+  EXPECT_EQ(list.error().failure_class, FailureClass::kTransient);
+}
+
 TEST_P(NatsObjectStoreTest, DeletedBucketsAreGone) {
   auto connection = ready();
   ObjectStore& store = connection->objects();

@@ -39,6 +39,7 @@ class ObjectStore {
                                       const std::filesystem::path& file, std::stop_token stop) = 0;
   virtual Result<std::optional<ObjectInfo>> info(const std::string& bucket,
                                                  const std::string& name) = 0;
+  // All of them, or a failure (Transient `Stopped` when the process is being stopped).
   virtual Result<std::vector<ObjectInfo>> list(const std::string& bucket) = 0;
   virtual Result<void> remove(const std::string& bucket, const std::string& name) = 0;
 };

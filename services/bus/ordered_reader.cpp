@@ -143,7 +143,8 @@ Result<std::optional<StoredMessage>> OrderedReader::next(bool follow, std::stop_
     if (!message) continue;
     if (auto stored = accept(std::move(*message))) return stored;
   }
-  return std::nullopt;
+  if (follow) return std::nullopt;
+  return transient("Stopped", "stopped while reading stream " + options_.stream);
 }
 
 }  // namespace tunesmith::bus

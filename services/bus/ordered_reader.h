@@ -34,8 +34,9 @@ class OrderedReader {
   OrderedReader(NatsClient& client, Options options);
   ~OrderedReader();
 
-  // The next message; nothing at a stop, or at the end of what is stored unless `follow`. A lost
-  // connection is waited for until `stop` with `follow` or keep_trying, else for the client's
+  // The next message. With `follow` nothing at a stop; without it nothing at the end of what is
+  // stored, and Transient `Stopped` at a stop before that: a part must not pass for the whole. A
+  // lost connection is waited for until `stop` with `follow` or keep_trying, else for the client's
   // patience (Transient `BusUnavailable`). Permanent `BusNotInitialised` when there is no such
   // stream.
   Result<std::optional<StoredMessage>> next(bool follow, std::stop_token stop);
