@@ -97,7 +97,7 @@ bus::Disposition Handlers::on_workspace_observed(const bus::IncomingEvent& incom
     return bus::Disposition::retry(kBusRetry);
   }
   if (*standing != bus::Standing::kCurrent) {
-    return bus::Disposition::done();
+    return drop(workspace);
   }
   const auto before = stored(workspace);
   if (!before) {
@@ -119,7 +119,7 @@ bus::Disposition Handlers::on_workspace_observed(const bus::IncomingEvent& incom
     superseded = watch.superseded();
   }
   if (superseded) {
-    return bus::Disposition::done();
+    return drop(workspace);
   }
   if (!plan && stop.stop_requested()) {
     return bus::Disposition::hand_back();
@@ -138,6 +138,18 @@ bus::Disposition Handlers::on_workspace_observed(const bus::IncomingEvent& incom
   return announce(workspace, plan, incoming.traceparent);
 }
 
+// The clean-up may have come before the plan was stored.
+bus::Disposition Handlers::drop(const events::v1::WorkspaceRef& workspace) {
+  const auto standing = bus::standing(parts_.current, workspace);
+  if (!standing) {
+    return bus::Disposition::retry(kBusRetry);
+  }
+  if (*standing == bus::Standing::kDeleting && !parts_.plans.remove(plan_key(workspace))) {
+    return bus::Disposition::retry(kBusRetry);
+  }
+  return bus::Disposition::done();
+}
+
 bus::Disposition Handlers::announce(const events::v1::WorkspaceRef& workspace,
                                     const Result<events::v1::Plan>& plan,
                                     const std::string& traceparent) {
@@ -145,12 +157,8 @@ bus::Disposition Handlers::announce(const events::v1::WorkspaceRef& workspace,
   if (!standing) {
     return bus::Disposition::retry(kBusRetry);
   }
-  if (*standing == bus::Standing::kDeleting) {  // the clean-up may have come before the plan
-    return parts_.plans.remove(plan_key(workspace)) ? bus::Disposition::done()
-                                                    : bus::Disposition::retry(kBusRetry);
-  }
   if (*standing != bus::Standing::kCurrent) {
-    return bus::Disposition::done();
+    return drop(workspace);
   }
   Result<void> sent;
   if (plan) {

@@ -45,6 +45,8 @@ class Handlers {
   Result<events::v1::Plan> store(const events::v1::WorkspaceRef& workspace,
                                  const events::v1::Plan& plan);
   Result<std::optional<events::v1::Plan>> stored(const events::v1::WorkspaceRef& workspace);
+  // For what no longer counts: nothing stays of a deleted Workspace.
+  bus::Disposition drop(const events::v1::WorkspaceRef& workspace);
   bus::Disposition announce(const events::v1::WorkspaceRef& workspace,
                             const Result<events::v1::Plan>& plan, const std::string& traceparent);
 

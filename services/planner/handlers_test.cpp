@@ -398,10 +398,22 @@ TEST_F(PlannerTest, ADeletionEndsAPreflightThatWaits) {
     while (host_->requests().size() < 2 && !stop.stop_requested()) {
       std::this_thread::yield();
     }
+    ASSERT_TRUE(plans_.put("7b3f.1", "stored after the clean-up").has_value());
     set_current({.generation = 1, .deleting = true});
   });
   EXPECT_EQ(observe(manifest()).kind, bus::Disposition::Kind::kDone);
   EXPECT_TRUE(publisher_.published().empty());
+  EXPECT_FALSE(plans_.value("7b3f.1").has_value());
+}
+
+TEST_F(PlannerTest, NoPlanStaysOfADeletedWorkspace) {
+  observe(manifest());
+  ASSERT_TRUE(plans_.value("7b3f.1").has_value());
+  set_current({.generation = 1, .deleting = true});
+  plans_.fail_next({FailureClass::kTransient, "BusUnavailable", "no answer"});
+  EXPECT_EQ(observe(manifest()).kind, bus::Disposition::Kind::kRetry);
+  EXPECT_EQ(observe(manifest()).kind, bus::Disposition::Kind::kDone);
+  EXPECT_FALSE(plans_.value("7b3f.1").has_value());
 }
 
 TEST_F(PlannerTest, AStopHandsBack) {
