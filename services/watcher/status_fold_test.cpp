@@ -124,6 +124,16 @@ v1::ImagePushed pushed() {
   return event;
 }
 
+v1::ImagePushProgressed pushing(std::uint64_t sequence, std::uint64_t done, std::uint64_t total,
+                                const std::string& waiting = "") {
+  v1::ImagePushProgressed event;
+  event.set_sequence(sequence);
+  event.set_bytes_done(done);
+  event.set_bytes_total(total);
+  if (!waiting.empty()) event.mutable_waiting()->set_reason(waiting);
+  return event;
+}
+
 History whole_history() {
   const At at;
   return {told(0, at, observed()),
@@ -223,6 +233,44 @@ TEST(StatusFold, SaysWhatIsWaitedFor) {
   EXPECT_EQ(status.at("waiting").at("queuePosition"), 1);
   EXPECT_EQ(status.at("waiting").at("since"), "2026-01-31T12:00:04.000Z");
   EXPECT_EQ(condition(status, "NodesReady").at("status"), "False");
+}
+
+TEST(StatusFold, WhatTheCheckOfTheOutputWaitedForIsOverWithThePlanCleared) {
+  const At at;
+  const History history = {told(0, at, observed()), told(2, at, planned()),
+                           told(3, at, pushing(1000, 0, 0, "PushSecretMissing"), "1000"),
+                           told(9, at, v1::PlanCleared{}), told(30, at, adapter())};
+  expect_no_order(history);
+  EXPECT_EQ(folded({history.begin(), history.begin() + 3}).at("waiting").at("reason"),
+            "PushSecretMissing");
+  EXPECT_FALSE(folded({history.begin(), history.begin() + 4}).contains("waiting"));
+  EXPECT_FALSE(folded(history).contains("waiting"));
+  History on = history;
+  on.push_back(told(31, at, pushing(1'000'001, 0, 0, "RegistryUnavailable"), "1000001"));
+  EXPECT_EQ(folded(on).at("waiting").at("reason"), "RegistryUnavailable");
+  // Looked at again, the output is checked again.
+  History again = {history.begin(), history.begin() + 4};
+  again.push_back(told(70, {.pass = 70}, pushing(1000, 0, 0, "PushSecretMissing"), "1000"));
+  EXPECT_EQ(folded(again).at("waiting").at("reason"), "PushSecretMissing");
+  again.push_back(told(71, {.pass = 70}, v1::PlanCleared{}));
+  EXPECT_FALSE(folded(again).contains("waiting"));
+}
+
+TEST(StatusFold, ThePushDoesNotShowTheDownloadsBytes) {
+  const At at;
+  auto downloading = progress(1, 1, "Downloading", 0);
+  downloading.set_bytes_done(260);
+  downloading.set_bytes_total(260);
+  History history = {told(11, at, started(1), "1"), told(12, at, downloading, "1/1")};
+  EXPECT_EQ(folded(history).at("tuning").at("bytesTotal"), 260);
+  history.push_back(told(30, at, adapter()));
+  EXPECT_EQ(folded(history).at("tuning").at("phase"), "Pushing");
+  EXPECT_FALSE(folded(history).at("tuning").contains("bytesDone"));
+  EXPECT_FALSE(folded(history).at("tuning").contains("bytesTotal"));
+  history.push_back(told(31, at, pushing(1'000'001, 3, 20), "1000001"));
+  EXPECT_EQ(folded(history).at("tuning").at("bytesDone"), 3);
+  EXPECT_EQ(folded(history).at("tuning").at("bytesTotal"), 20);
+  expect_no_order(history);
 }
 
 TEST(StatusFold, ANewAttemptDoesNotShowTheOldOnesProgress) {

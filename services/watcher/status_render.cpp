@@ -90,6 +90,17 @@ std::string phase_of(const View& view) {
   return progress == nullptr ? "Starting" : progress->data.value("phase", "");
 }
 
+// The image-builder's last word about what it does now: what the check of the output waited for is
+// over with PlanCleared, and the push begins with the adapter.
+const Known* push_progress(const View& view) {
+  const Known* progress = view.find("image-push-progressed");
+  if (progress == nullptr) return nullptr;
+  std::string over = view.first("adapter-ready");
+  const Known* cleared = view.find("plan-cleared");
+  if (over.empty() && cleared != nullptr) over = cleared->last_time();
+  return progress->data_time > over ? progress : nullptr;
+}
+
 json tuning_json(const View& view) {
   json tuning = json::object();
   if (const Known* planned = view.find("tuning-planned")) {
@@ -114,7 +125,10 @@ json tuning_json(const View& view) {
     tuning["step"] = tuning["totalSteps"] = ready->data.at("steps");
     tuning["adapterDigest"] = "sha256:" + ready->data.value("sha256", "");
     tuning["etaSeconds"] = 0;
-    if (const Known* pushing = view.find("image-push-progressed")) {
+    tuning.erase("bytesDone");  // of the download
+    tuning.erase("bytesTotal");
+    const Known* pushing = push_progress(view);
+    if (pushing != nullptr && pushing->data.value("bytesTotal", 0u) > 0) {
       copy(pushing->data, tuning, {"bytesDone", "bytesTotal"});
     }
   }
@@ -153,7 +167,7 @@ json waiting_json(const View& view) {
     if (view.first("nodes-pending").empty()) waiting["since"] = pending->data_time;
     return waiting;
   }
-  const Known* pushing = view.find("image-push-progressed");
+  const Known* pushing = push_progress(view);
   if (pushing != nullptr && pushing->data.contains("waiting")) {
     json waiting = pushing->data.at("waiting");
     waiting["since"] = view.first("image-push-progressed");
