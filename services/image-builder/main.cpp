@@ -13,7 +13,10 @@ namespace tunesmith::image_builder {
 
 namespace {
 
-constexpr int kConcurrency = 4;
+// A check waits, for a secret or a registry, far more than it works: those that wait must not keep
+// the others out. A push needs twice the adapter's size in work_dir.
+constexpr int kChecksAtOnce = 16;
+constexpr int kPushesAtOnce = 4;
 
 BuilderOptions read_options(ConfigReader& config) {
   BuilderOptions options;
@@ -63,22 +66,22 @@ Result<void> run(ServiceContext& context) {
   Metrics metrics(*context.registry);
   Handlers handlers(options, {http, **connection, **current, (*connection)->objects(), clock,
                               metrics, context.log});
-  const auto consume = [&](std::string token, auto method) {
+  const auto consume = [&](std::string token, int concurrency, auto method) {
     return (*connection)
         ->consume({.service = context.name,
                    .token = std::move(token),
-                   .concurrency = kConcurrency,
+                   .concurrency = concurrency,
                    .ack_wait = ack_wait,
                    .in_progress_every = ack_wait / 3},
                   [&handlers, method](const bus::IncomingEvent& event, std::stop_token stop) {
                     return (handlers.*method)(event, std::move(stop));
                   });
   };
-  const auto planned =
-      consume(bus::token_of<events::v1::TuningPlanned>(), &Handlers::on_tuning_planned);
+  const auto planned = consume(bus::token_of<events::v1::TuningPlanned>(), kChecksAtOnce,
+                               &Handlers::on_tuning_planned);
   if (!planned) return tl::unexpected(planned.error());
-  const auto ready =
-      consume(bus::token_of<events::v1::AdapterReady>(), &Handlers::on_adapter_ready);
+  const auto ready = consume(bus::token_of<events::v1::AdapterReady>(), kPushesAtOnce,
+                             &Handlers::on_adapter_ready);
   if (!ready) return tl::unexpected(ready.error());
 
   return bus::serve_until_shutdown(context, **connection);
