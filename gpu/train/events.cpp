@@ -37,6 +37,8 @@ Json to_json(const Progress& e) {
 
 Json to_json(const Evaluated& e) { return {{"event", "eval"}, {"step", e.step}, {"loss", e.loss}}; }
 
+Json to_json(const Alive& e) { return {{"event", "alive"}, {"step", e.step}, {"phase", e.phase}}; }
+
 Json to_json(const CheckpointFile& e) {
   return {{"event", "checkpoint"},
           {"step", e.step},

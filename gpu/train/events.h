@@ -42,6 +42,12 @@ struct Evaluated {
   double loss = 0;
 };
 
+// Nothing else was to be said for a while: the engine works, it is not stuck.
+struct Alive {
+  std::uint64_t step = 0;
+  std::string phase;  // "Training" or "Evaluating"
+};
+
 struct Finished {
   std::uint64_t steps = 0;
   double train_loss = 0;  // mean of all steps
@@ -57,8 +63,8 @@ struct Interrupted {
   std::uint64_t step = 0;
 };
 
-using Event =
-    std::variant<Started, Progress, Evaluated, CheckpointFile, Finished, Interrupted, Failure>;
+using Event = std::variant<Started, Progress, Evaluated, Alive, CheckpointFile, Finished,
+                           Interrupted, Failure>;
 using EventSink = std::function<void(const Event&)>;
 
 // Without the line's end.

@@ -22,6 +22,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr double kAliveEverySeconds = 10;
+
 double seconds_since(Clock::time_point begin) {
   return std::chrono::duration<double>(Clock::now() - begin).count();
 }
@@ -71,7 +73,7 @@ class Trainer {
     if (state_.step == 0 && !eval_.empty()) {
       state_.eval_loss_before = evaluate();
       if (stop_) return interrupt();
-      sink_(Evaluated{0, *state_.eval_loss_before});
+      say(Evaluated{0, *state_.eval_loss_before});
     }
     last_checkpoint_ = window_begin_ = Clock::now();
     paused_ = 0;
@@ -83,7 +85,7 @@ class Trainer {
       if (auto saved = checkpoint_if_due(); !saved) return tl::unexpected(saved.error());
       if (evaluation_due()) {
         const double loss = evaluate();
-        if (!stop_) sink_(Evaluated{state_.step, loss});
+        if (!stop_) say(Evaluated{state_.step, loss});
       }
     }
     return finish();
@@ -111,7 +113,7 @@ class Trainer {
       state_.fingerprint = fingerprint;
     }
     first_step_ = state_.step;
-    sink_(started());
+    say(started());
     return {};
   }
 
@@ -131,6 +133,16 @@ class Trainer {
     return event;
   }
 
+  void say(const Event& event) {
+    said_ = Clock::now();
+    sink_(event);
+  }
+
+  // Whoever listens takes long silence for a hang; a long step or evaluation is none.
+  void say_alive(const char* phase) {
+    if (seconds_since(said_) >= kAliveEverySeconds) say(Alive{state_.step, phase});
+  }
+
   // One optimizer step. False when it was given up because of `stop`: then nothing has changed.
   Result<bool> step() {
     Lora& lora = decoder_.lora();
@@ -145,6 +157,7 @@ class Trainer {
     std::uint64_t tokens = 0;
     for (std::size_t i = 0; i < batches.size(); ++i) {
       if (stop_) return false;
+      say_alive("Training");
       TrainOptions options;
       options.grad_scale = 1.0 / static_cast<double>(targets);
       options.dropout_seed = Rng(hyper_.seed, RngStream::kDropout, state_.step * 4096 + i).next();
@@ -200,7 +213,7 @@ class Trainer {
     event.eta_seconds =
         training_seconds_ / steps_here * static_cast<double>(plan_.total_steps() - state_.step);
     event.peak_memory_bytes = peak_memory_bytes();
-    sink_(event);
+    say(event);
     state_.window_loss_sum = 0;
     state_.window_steps = state_.window_tokens = 0;
     window_begin_ = Clock::now();
@@ -221,6 +234,7 @@ class Trainer {
     for (const auto& pass : cut_into_passes(
              sequences, std::size_t{hyper_.per_device_eval_batch_size} * hyper_.max_seq_length)) {
       if (stop_) break;
+      say_alive("Evaluating");
       const LossSum part = decoder_.evaluate(make_batch(pass));
       sum.loss += part.loss;
       sum.targets += part.targets;
@@ -238,7 +252,7 @@ class Trainer {
   Result<void> announce(std::optional<Result<CheckpointFile>> written) {
     if (!written) return {};
     if (!*written) return tl::unexpected(written->error());
-    sink_(**written);
+    say(**written);
     return {};
   }
 
@@ -257,8 +271,8 @@ class Trainer {
     if (auto told = announce(writer_.finish()); !told) return tl::unexpected(told.error());
     auto written = write_checkpoint(job_.work_dir / "checkpoints", snapshot());
     if (!written) return tl::unexpected(written.error());
-    sink_(*written);
-    sink_(Interrupted{state_.step});
+    say(*written);
+    say(Interrupted{state_.step});
     return TrainEnd::kInterrupted;
   }
 
@@ -267,7 +281,7 @@ class Trainer {
     if (!eval_.empty()) {
       event.eval_loss_after = evaluate();
       if (stop_) return interrupt();
-      sink_(Evaluated{state_.step, *event.eval_loss_after});
+      say(Evaluated{state_.step, *event.eval_loss_after});
     }
     if (auto told = announce(writer_.finish()); !told) return tl::unexpected(told.error());
     event.adapter_dir = job_.work_dir / "adapter";
@@ -280,7 +294,7 @@ class Trainer {
     event.seconds = seconds_since(begin_);
     event.tokens = state_.tokens;
     event.peak_memory_bytes = peak_memory_bytes();
-    sink_(event);
+    say(event);
     return TrainEnd::kFinished;
   }
 
@@ -302,6 +316,7 @@ class Trainer {
   Clock::time_point begin_ = Clock::now();
   Clock::time_point window_begin_ = begin_;
   Clock::time_point last_checkpoint_ = begin_;
+  Clock::time_point said_ = begin_;
 };
 
 }  // namespace

@@ -86,9 +86,9 @@ bool CheckpointUploader::wait_until_idle(std::chrono::milliseconds limit) {
   return changed_.wait_for(lock, limit, [this] { return !busy_ && !pending_; });
 }
 
-std::uint64_t CheckpointUploader::stored_count() const {
+std::uint64_t CheckpointUploader::newest_stored() const {
   const std::scoped_lock lock(mutex_);
-  return stored_;
+  return newest_stored_;
 }
 
 void CheckpointUploader::work(std::stop_token stop) {
@@ -108,7 +108,7 @@ void CheckpointUploader::work(std::stop_token stop) {
     }
     lock.lock();
     busy_ = false;
-    if (stored) ++stored_;
+    if (stored) newest_stored_ = std::max(newest_stored_, next.step);
     changed_.notify_all();
   }
 }

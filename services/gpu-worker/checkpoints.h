@@ -50,7 +50,8 @@ class CheckpointUploader {
   void offer(std::uint64_t step, std::filesystem::path file);
   // Until nothing is pending, or the limit is over (false).
   bool wait_until_idle(std::chrono::milliseconds limit);
-  std::uint64_t stored_count() const;
+  // The highest step that was stored, 0 = none.
+  std::uint64_t newest_stored() const;
 
  private:
   struct Pending {
@@ -65,7 +66,7 @@ class CheckpointUploader {
   std::condition_variable_any changed_;
   std::optional<Pending> pending_;
   bool busy_ = false;
-  std::uint64_t stored_ = 0;
+  std::uint64_t newest_stored_ = 0;
   std::jthread thread_;
 };
 

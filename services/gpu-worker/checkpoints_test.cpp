@@ -99,7 +99,7 @@ TEST_F(Checkpoints, TheUploaderStoresInTheBackgroundAndCounts) {
   CheckpointUploader uploader(store, Log::silent());
   uploader.offer(5, file_with("five"));
   ASSERT_TRUE(uploader.wait_until_idle(std::chrono::seconds(30)));
-  EXPECT_EQ(uploader.stored_count(), 1u);
+  EXPECT_EQ(uploader.newest_stored(), 5u);
   EXPECT_EQ(objects.bytes("ws-u", store.object_name(5)), "five");
 }
 
@@ -108,10 +108,10 @@ TEST_F(Checkpoints, AFailedStoreIsNotCountedAndTheNextIsTried) {
   objects.fail_next({FailureClass::kTransient, "BusUnavailable", "down"}, 1);
   uploader.offer(5, file_with("five"));
   ASSERT_TRUE(uploader.wait_until_idle(std::chrono::seconds(30)));
-  EXPECT_EQ(uploader.stored_count(), 0u);
+  EXPECT_EQ(uploader.newest_stored(), 0u);
   uploader.offer(6, file_with("six"));
   ASSERT_TRUE(uploader.wait_until_idle(std::chrono::seconds(30)));
-  EXPECT_EQ(uploader.stored_count(), 1u);
+  EXPECT_EQ(uploader.newest_stored(), 6u);
 }
 
 }  // namespace

@@ -58,6 +58,9 @@ Result<EngineLine> parse_engine_line(const std::string& line) {
   if (event == "eval") {
     return EngineEval{number<std::uint64_t>(parsed, "step"), number<double>(parsed, "loss")};
   }
+  if (event == "alive") {
+    return EngineAlive{number<std::uint64_t>(parsed, "step"), text(parsed, "phase")};
+  }
   if (event == "checkpoint") {
     return EngineCheckpoint{number<std::uint64_t>(parsed, "step"), text(parsed, "path")};
   }

@@ -27,6 +27,10 @@ struct EngineEval {
   std::uint64_t step = 0;
   double loss = 0;
 };
+struct EngineAlive {
+  std::uint64_t step = 0;
+  std::string phase;
+};
 struct EngineCheckpoint {
   std::uint64_t step = 0;
   std::string path;
@@ -48,8 +52,8 @@ struct EngineFailed {
   Failure failure;
 };
 
-using EngineLine = std::variant<EngineStarted, EngineProgress, EngineEval, EngineCheckpoint,
-                                EngineFinished, EngineInterrupted, EngineFailed>;
+using EngineLine = std::variant<EngineStarted, EngineProgress, EngineEval, EngineAlive,
+                                EngineCheckpoint, EngineFinished, EngineInterrupted, EngineFailed>;
 
 // Permanent `EngineProtocol` when the line is no JSON object of the table; a missing number counts
 // as 0, a null (no evaluation split) too.

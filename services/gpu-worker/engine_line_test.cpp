@@ -24,6 +24,8 @@ TEST(EngineLine, ReadsEveryEventOfTheTable) {
   EXPECT_DOUBLE_EQ(progress.eta_seconds, 60);
 
   EXPECT_DOUBLE_EQ(parsed<EngineEval>(R"({"event":"eval","step":0,"loss":2.5})").loss, 2.5);
+  EXPECT_EQ(parsed<EngineAlive>(R"({"event":"alive","step":7,"phase":"Evaluating"})").phase,
+            "Evaluating");
   EXPECT_EQ(parsed<EngineCheckpoint>(R"({"event":"checkpoint","step":7,"path":"/c/7"})").path,
             "/c/7");
   EXPECT_EQ(parsed<EngineInterrupted>(R"({"event":"interrupted","step":9})").step, 9u);

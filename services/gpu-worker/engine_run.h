@@ -21,7 +21,7 @@ struct EngineCommand {
   std::filesystem::path log_file;                  // the engine's standard error
   std::map<std::string, std::string> environment;  // torchrun's variables of this rank
   std::chrono::milliseconds silence_floor{std::chrono::minutes(5)};
-  std::chrono::milliseconds stop_grace{4'000};  // to write a checkpoint after SIGTERM
+  std::chrono::milliseconds stop_grace{3'000};  // to write a checkpoint after SIGTERM
 };
 
 struct EngineStopped {};  // by our stop; a checkpoint may have been written

@@ -17,14 +17,23 @@ namespace fs = std::filesystem;
 class FileLock {
  public:
   explicit FileLock(const fs::path& path)
-      : fd_(open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600)) {
-    if (fd_ >= 0) flock(fd_, LOCK_EX);
-  }
+      : fd_(open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600)) {}
   ~FileLock() {
     if (fd_ >= 0) close(fd_);
   }
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
+
+  // False at a stop. The kernel has no way to be woken by both a lock and a stop: it is asked
+  // again.
+  bool lock(const std::stop_token& stop) const {
+    constexpr std::chrono::milliseconds kAskAgain{200};
+    while (flock(fd_, LOCK_EX | LOCK_NB) != 0) {
+      if (!wait_for(kAskAgain, stop)) return false;
+    }
+    return true;
+  }
+  bool ok() const { return fd_ >= 0; }
 
  private:
   int fd_;
@@ -69,21 +78,26 @@ std::string cache_key(const events::v1::RemoteFile& file) {
   return file.sha256().empty() ? sha256_hex(file.url() + "\n" + file.etag()) : file.sha256();
 }
 
-Result<void> judge_status(const HttpResponse& answer, const std::string& shown_url) {
-  const int status = answer.status;
+bool may_go_away(int status) {
+  return status == 408 || status == 425 || status == 429 || status / 100 == 5;
+}
+
+Result<void> judge_status(int status, const std::string& shown_url) {
   if (status / 100 == 2) return {};
   if (status == 404 || status == 410) {
     return permanent("DataNotFound",
-                     fmt::format("expected a file at {}, the host answers {}: check "
-                                 "the address",
+                     fmt::format("expected a file at {}, the host answers {}: check the address",
                                  shown_url, status));
   }
   if (status == 401 || status == 403) {
-    return permanent("AccessDenied", fmt::format("{} may not be read without (other) credentials: "
-                                                 "the host answers {}",
-                                                 shown_url, status));
+    return permanent(
+        "DataAccessDenied",
+        fmt::format("{} may not be read without (other) credentials: the host answers {}",
+                    shown_url, status));
   }
-  return transient("DownloadFailed", fmt::format("{} answers {}", shown_url, status));
+  const std::string message = fmt::format("{} answers {}", shown_url, status);
+  return may_go_away(status) ? transient("DownloadFailed", message)
+                             : permanent("DownloadFailed", message);
 }
 
 Result<void> verify(const fs::path& part, const events::v1::RemoteFile& file,
@@ -114,34 +128,28 @@ FileCache::FileCache(fs::path folder, const HttpClient& http, const Clock& clock
                      FetchLimits limits)
     : folder_(std::move(folder)), http_(http), clock_(clock), log_(log), limits_(limits) {}
 
-Result<fs::path> FileCache::fetch(const events::v1::RemoteFile& file,
-                                  const std::function<void(std::uint64_t)>& on_bytes,
+Result<fs::path> FileCache::fetch(const events::v1::RemoteFile& file, const FetchListener& listener,
                                   std::stop_token stop) const {
   std::error_code error;
   fs::create_directories(folder_, error);
   const fs::path complete = folder_ / cache_key(file);
   const fs::path part = complete.string() + ".part";
   const FileLock lock(complete.string() + ".lock");
+  if (!lock.ok()) return transient("DiskFull", "could not write " + complete.string() + ".lock");
+  if (!lock.lock(stop)) return transient("Stopped", "the download was stopped");
+  if (file.sha256().empty() && file.etag().empty()) {
+    // Nothing would show that the host has another version by now.
+    fs::remove(complete, error);
+    fs::remove(part, error);
+  }
   if (fs::exists(complete)) {
-    on_bytes(fs::file_size(complete, error));
+    listener.on_bytes(fs::file_size(complete, error));
     return complete;
   }
-  const std::string shown_url = redact_url(file.url());
-  const auto deadline = clock_.steady_now() + limits_.deadline;
-  Backoff backoff(limits_.backoff, std::hash<std::string>{}(file.url()));
-  while (true) {
-    auto fetched = fetch_part(file, part, on_bytes, stop);
-    if (fetched) break;
-    const Failure& failure = fetched.error();
-    if (failure.failure_class != FailureClass::kTransient || stop.stop_requested() ||
-        clock_.steady_now() >= deadline) {
-      return tl::unexpected(failure);
-    }
-    log_.warning("download interrupted, going on",
-                 {{"url", shown_url}, {"reason", failure.reason}, {"detail", failure.message}});
-    if (!wait_for(backoff.next(), stop)) return transient("Stopped", "the download was stopped");
+  if (auto fetched = fetch_whole(file, part, listener, stop); !fetched) {
+    return tl::unexpected(fetched.error());
   }
-  if (auto verified = verify(part, file, shown_url); !verified) {
+  if (auto verified = verify(part, file, redact_url(file.url())); !verified) {
     fs::remove(part, error);
     return tl::unexpected(verified.error());
   }
@@ -150,9 +158,29 @@ Result<fs::path> FileCache::fetch(const events::v1::RemoteFile& file,
   return complete;
 }
 
+Result<void> FileCache::fetch_whole(const events::v1::RemoteFile& file, const fs::path& part,
+                                    const FetchListener& listener, std::stop_token stop) const {
+  const auto deadline = clock_.steady_now() + limits_.deadline;
+  Backoff backoff(limits_.backoff, std::hash<std::string>{}(file.url()));
+  while (true) {
+    auto fetched = fetch_part(file, part, listener, stop);
+    if (fetched) return {};
+    const Failure& failure = fetched.error();
+    if (failure.failure_class != FailureClass::kTransient || failure.reason == "DiskFull" ||
+        stop.stop_requested()) {
+      return tl::unexpected(failure);
+    }
+    if (clock_.steady_now() >= deadline) return permanent("DownloadFailed", failure.message);
+    log_.warning(
+        "download interrupted, going on",
+        {{"url", redact_url(file.url())}, {"reason", failure.reason}, {"detail", failure.message}});
+    listener.on_waiting(failure);
+    if (!wait_for(backoff.next(), stop)) return transient("Stopped", "the download was stopped");
+  }
+}
+
 Result<void> FileCache::fetch_part(const events::v1::RemoteFile& file, const fs::path& part,
-                                   const std::function<void(std::uint64_t)>& on_bytes,
-                                   std::stop_token stop) const {
+                                   const FetchListener& listener, std::stop_token stop) const {
   PartFile out(part);
   if (!out.ok()) return transient("DiskFull", "could not write " + part.string());
   const std::uint64_t offset = out.size();
@@ -174,7 +202,7 @@ Result<void> FileCache::fetch_part(const events::v1::RemoteFile& file, const fs:
       if (!resumed) written = out.restart();
     }
     written = written && out.append(piece);
-    if (written) on_bytes(out.size());
+    if (written) listener.on_bytes(out.size());
     return written;
   };
   auto answer = http_.send(request);
@@ -186,7 +214,7 @@ Result<void> FileCache::fetch_part(const events::v1::RemoteFile& file, const fs:
     return transient("DownloadFailed",
                      shown_url + " refused to go on at byte " + std::to_string(offset));
   }
-  if (auto judged = judge_status(*answer, shown_url); !judged) return judged;
+  if (auto judged = judge_status(answer->status, shown_url); !judged) return judged;
   const std::string etag = answer->header("ETag");
   if (!file.etag().empty() && !etag.empty() && etag != file.etag()) {
     return permanent("SourceChanged",

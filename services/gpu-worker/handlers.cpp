@@ -44,6 +44,13 @@ bus::Disposition Handlers::announce(const RunEnd& end, const events::v1::Workspa
     parts_.metrics.run_ended("stopped");
     return stop.stop_requested() ? bus::Disposition::hand_back() : bus::Disposition::done();
   }
+  const auto* failure = std::get_if<Failure>(&end);
+  if (failure != nullptr && failure->failure_class == FailureClass::kTransient) {
+    log_.warning("tuning could not begin", {{"workspace", workspace.name()},
+                                            {"reason", failure->reason},
+                                            {"detail", failure->message}});
+    return bus::Disposition::retry(kRetryDelay);
+  }
   // Asked again after the effect: nobody may hear of a result that no longer counts.
   auto standing = bus::standing(parts_.current, workspace);
   if (!standing) return bus::Disposition::retry(kRetryDelay);
@@ -55,13 +62,12 @@ bus::Disposition Handlers::announce(const RunEnd& end, const events::v1::Workspa
     sent = parts_.publisher.publish(bus::make_event(trained->ready, "", traceparent));
   } else {
     parts_.metrics.run_ended("failed");
-    const auto& failure = std::get<Failure>(end);
     log_.error(
         "tuning failed",
-        {{"workspace", workspace.name()}, {"reason", failure.reason}, {"detail", failure.message}});
+        {{"workspace", workspace.name()}, {"reason", failure->reason}, {"detail", failure->message}});
     events::v1::TuningFailed event;
     *event.mutable_workspace() = workspace;
-    *event.mutable_failure() = bus::to_proto(failure);
+    *event.mutable_failure() = bus::to_proto(*failure);
     sent = parts_.publisher.publish(bus::make_event(event, "", traceparent));
   }
   return sent ? bus::Disposition::done() : bus::Disposition::retry(kRetryDelay);

@@ -71,10 +71,11 @@ class HandlersTest : public testing::Test {
   SystemClock clock;
   Log log = Log::silent();
   HttpClient http{HttpClientOptions{}};
-  FileCache files{folder / "cache", http, clock, log, FetchLimits{}};
+  FileCache files{"no-plan-here-names-a-file", http, clock, log, FetchLimits{}};
   prometheus::Registry registry;
   Metrics metrics{registry};
-  WorkerParts parts{publisher, current, leases, results, objects, files, clock, metrics, options};
+  WorkerParts parts{publisher, current, leases, results, objects,
+                    files,     files,   clock,  metrics, options};
 };
 
 TEST_F(HandlersTest, TrainsStoresAcceptsAndAnnounces) {
@@ -187,6 +188,28 @@ while [ ! -e )" +
   const auto ready = publisher.all<events::v1::AdapterReady>();
   ASSERT_EQ(ready.size(), 1u);
   EXPECT_EQ(ready[0].adapter().name(), "adapter/key/99");
+}
+
+TEST_F(HandlersTest, AWorkerThatDiedIsToldOf) {
+  engine(kFinish);
+  {
+    auto dead = bus::acquire_lease(leases, "u", "node0/7", options.lease_times, clock, log, 1s, {});
+    ASSERT_TRUE(dead.has_value());
+  }  // ends without giving the lease back
+  EXPECT_EQ(handle().kind, Kind::kDone);
+  const auto starts = publisher.all<events::v1::TuningStarted>();
+  ASSERT_EQ(starts.size(), 1u);
+  EXPECT_EQ(starts[0].attempt(), 2u);
+  EXPECT_EQ(starts[0].previous_failure().reason(), "WorkerLost");
+  EXPECT_NE(starts[0].previous_failure().message().find("node0/7"), std::string::npos);
+}
+
+TEST_F(HandlersTest, ABusThatIsAwayIsWaitedForAndFailsNothing) {
+  engine(kFinish);
+  leases.fail_next({FailureClass::kTransient, "BusUnavailable", "away"}, 4);
+  EXPECT_EQ(handle().kind, Kind::kDone);
+  EXPECT_EQ(publisher.all<events::v1::AdapterReady>().size(), 1u);
+  EXPECT_TRUE(publisher.all<events::v1::TuningFailed>().empty());
 }
 
 TEST_F(HandlersTest, ALeaseHeldElsewhereIsLeftAlone) {

@@ -10,7 +10,7 @@ namespace {
 
 Result<void> serve(ServiceContext& context) {
   const auto options = WorkerOptions::from_config(context.config);
-  const auto http_options = HttpClientOptions::from_config(context.config);
+  const auto hub_options = HttpClientOptions::from_config(context.config);
   const auto bus_options = bus::ConnectionOptions::from_config(context.config, context.name);
   if (auto valid = context.config.finish(); !valid) return valid;
 
@@ -23,11 +23,17 @@ Result<void> serve(ServiceContext& context) {
     if (!*bucket) return tl::unexpected(bucket->error());
   }
   const SystemClock clock;
-  const HttpClient http(http_options);
-  const FileCache files(options.cache_dir, http, clock, context.log, options.fetch_limits);
+  // Data URLs are the users': they may not lead into this network, by redirects or names either.
+  auto data_options = hub_options;
+  data_options.guard_addresses = true;
+  const HttpClient hub_http(hub_options);
+  const HttpClient data_http(data_options);
+  const FileCache models(options.cache_dir, hub_http, clock, context.log, options.fetch_limits);
+  const FileCache data(options.cache_dir, data_http, clock, context.log, options.fetch_limits);
+  if (auto emptied = empty_work_dir(options.work_dir); !emptied) return emptied;
   Metrics metrics(*context.registry);
   const WorkerParts parts{**connection, **current, **leases, **results, (*connection)->objects(),
-                          files,        clock,     metrics,  options};
+                          models,       data,      clock,    metrics,   options};
   Handlers handlers(parts, context.log);
   auto consumer = (*connection)
                       ->consume({.service = context.name, .token = "nodes-ready"},

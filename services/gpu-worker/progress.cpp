@@ -4,48 +4,65 @@
 
 namespace tunesmith::gpu_worker {
 
-ProgressAnnouncer::ProgressAnnouncer(bus::Publisher& publisher, const Clock& clock, const Log& log,
+ProgressAnnouncer::ProgressAnnouncer(bus::Publisher& publisher, Log log,
                                      events::v1::WorkspaceRef workspace, std::string traceparent,
-                                     std::chrono::milliseconds at_most_every)
+                                     ProgressTimes times)
     : publisher_(publisher),
-      clock_(clock),
-      log_(log),
+      log_(std::move(log)),
       traceparent_(std::move(traceparent)),
-      at_most_every_(at_most_every) {
+      pacer_(times) {
   *known_.mutable_workspace() = std::move(workspace);
+  thread_ = std::jthread([this](const std::stop_token& stop) { work(stop); });
 }
 
-void ProgressAnnouncer::set_attempt(std::uint64_t attempt) {
+ProgressAnnouncer::~ProgressAnnouncer() = default;
+
+void ProgressAnnouncer::begin_attempt(std::uint64_t attempt) {
   const std::scoped_lock lock(mutex_);
   auto workspace = known_.workspace();
-  known_.Clear();  // an attempt begins with nothing known: its steps may be lower
+  known_.Clear();
   *known_.mutable_workspace() = std::move(workspace);
   known_.set_attempt(attempt);
 }
 
 void ProgressAnnouncer::update(const events::v1::TuningProgressed& change) {
   const std::scoped_lock lock(mutex_);
-  const bool new_phase = !change.phase().empty() && change.phase() != known_.phase();
+  known_.clear_waiting();
   known_.MergeFrom(change);
-  held_back_ = true;
-  const auto now = clock_.steady_now();
-  if (new_phase || !announced_before_ || now - announced_at_ >= at_most_every_) announce_locked();
+  pacer_.changed(known_.phase());
+  changed_.notify_all();
 }
 
 void ProgressAnnouncer::flush() {
-  const std::scoped_lock lock(mutex_);
-  if (held_back_) announce_locked();
+  std::unique_lock lock(mutex_);
+  if (pacer_.anything_to_say()) announce(lock);
 }
 
-void ProgressAnnouncer::announce_locked() {
+void ProgressAnnouncer::work(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  while (!stop.stop_requested()) {
+    const auto due = pacer_.due();
+    if (due <= std::chrono::steady_clock::now()) {
+      announce(lock);
+    } else if (due == ProgressPacer::Time::max()) {
+      changed_.wait(lock, stop, [&] { return pacer_.due() != due; });
+    } else {
+      changed_.wait_until(lock, stop, due, [&] { return pacer_.due() < due; });
+    }
+  }
+}
+
+// The lock is let go while the bus is spoken to.
+void ProgressAnnouncer::announce(std::unique_lock<std::mutex>& lock) {
   known_.set_sequence(known_.sequence() + 1);
-  held_back_ = false;
-  announced_before_ = true;
-  announced_at_ = clock_.steady_now();
+  pacer_.announced(std::chrono::steady_clock::now());
   const auto suffix = fmt::format("{}.{}", known_.attempt(), known_.sequence());
-  if (auto sent = publisher_.publish(bus::make_event(known_, suffix, traceparent_)); !sent) {
+  const auto event = bus::make_event(known_, suffix, traceparent_);
+  lock.unlock();
+  if (auto sent = publisher_.publish(event); !sent) {
     log_.warning("progress not announced", {{"reason", sent.error().reason}});
   }
+  lock.lock();
 }
 
 }  // namespace tunesmith::gpu_worker

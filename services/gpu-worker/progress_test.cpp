@@ -11,6 +11,38 @@ namespace {
 using events::v1::TuningProgressed;
 using namespace std::chrono_literals;
 
+constexpr ProgressPacer::Time kStart{100s};
+
+TEST(ProgressPacerTest, SaysNothingBeforeThereIsAnythingToSay) {
+  EXPECT_EQ(ProgressPacer({}).due(), ProgressPacer::Time::max());
+}
+
+TEST(ProgressPacerTest, HoldsChangesBackForTheInterval) {
+  ProgressPacer pacer({.at_most_every = 2s, .at_least_every = 30s});
+  pacer.changed("Training");
+  EXPECT_LE(pacer.due(), kStart);
+  pacer.announced(kStart);
+  pacer.changed("Training");
+  EXPECT_EQ(pacer.due(), kStart + 2s);
+}
+
+TEST(ProgressPacerTest, NeverHoldsBackAChangeOfPhase) {
+  ProgressPacer pacer({});
+  pacer.changed("Training");
+  pacer.announced(kStart);
+  pacer.changed("Storing");
+  pacer.changed("Storing");
+  EXPECT_LE(pacer.due(), kStart);
+}
+
+TEST(ProgressPacerTest, RepeatsItselfWhileNothingChanges) {
+  ProgressPacer pacer({.at_most_every = 2s, .at_least_every = 30s});
+  pacer.changed("Evaluating");
+  pacer.announced(kStart);
+  EXPECT_FALSE(pacer.anything_to_say());
+  EXPECT_EQ(pacer.due(), kStart + 30s);
+}
+
 class Progress : public testing::Test {
  protected:
   static events::v1::WorkspaceRef workspace() {
@@ -27,50 +59,48 @@ class Progress : public testing::Test {
   }
 
   fakes::RecordingPublisher publisher;
-  ManualClock clock;
-  Log log = Log::silent();
-  ProgressAnnouncer progress{publisher, clock, log, workspace(), "", 2s};
+  // An hour between announcements: what the tests see was urgent or flushed.
+  ProgressAnnouncer progress{publisher, Log::silent(), workspace(), "", {1h, 1h}};
 };
 
-TEST_F(Progress, IsAnnouncedAtMostOncePerIntervalWithTheLatestValues) {
-  progress.set_attempt(1);
-  for (std::uint64_t i = 1; i <= 5; ++i) progress.update(step(i));
-  EXPECT_EQ(publisher.all<TuningProgressed>().size(), 1u);
-  clock.advance(2s);
-  progress.update(step(6));
-  const auto events = publisher.all<TuningProgressed>();
-  ASSERT_EQ(events.size(), 2u);
-  EXPECT_EQ(events[1].step(), 6u);
-  EXPECT_NE(publisher.published()[0].id, publisher.published()[1].id);
-}
-
-TEST_F(Progress, AChangeOfPhaseIsNeverHeldBack) {
+TEST_F(Progress, TheFirstAndEachNewPhaseAreAnnouncedAtOnceTheLastValueByFlush) {
+  progress.begin_attempt(1);
   progress.update(step(1));
-  progress.update(step(1, "Storing"));
-  EXPECT_EQ(publisher.all<TuningProgressed>().back().phase(), "Storing");
-}
-
-TEST_F(Progress, TheLastValueIsNotLost) {
-  progress.update(step(1));
+  ASSERT_TRUE(publisher.wait_for<TuningProgressed>(1));
   progress.update(step(2));
+  progress.update(step(2, "Storing"));
+  ASSERT_TRUE(publisher.wait_for<TuningProgressed>(2));
+  progress.update(step(3, "Storing"));
   progress.flush();
-  EXPECT_EQ(publisher.all<TuningProgressed>().back().step(), 2u);
   progress.flush();
-  EXPECT_EQ(publisher.all<TuningProgressed>().size(), 2u);
+  const auto events = publisher.all<TuningProgressed>();
+  ASSERT_EQ(events.size(), 3u);
+  EXPECT_EQ(events[2].step(), 3u);
+  EXPECT_EQ(events[2].sequence(), 3u);
 }
 
 TEST_F(Progress, ANewAttemptStartsFromNothing) {
-  progress.set_attempt(1);
+  progress.begin_attempt(1);
   progress.update(step(50));
-  progress.set_attempt(2);
-  clock.advance(2s);
-  TuningProgressed change;
-  change.set_phase("Training");
-  progress.update(change);
+  ASSERT_TRUE(publisher.wait_for<TuningProgressed>(1));
+  progress.begin_attempt(2);
+  progress.update(step(0, "Downloading"));
+  ASSERT_TRUE(publisher.wait_for<TuningProgressed>(2));
   const auto last = publisher.all<TuningProgressed>().back();
   EXPECT_EQ(last.step(), 0u);
   EXPECT_EQ(last.attempt(), 2u);
   EXPECT_EQ(last.workspace().uid(), "u");
+}
+
+TEST_F(Progress, AWaitIsOverWithTheNextChange) {
+  auto waiting = step(0, "Downloading");
+  waiting.mutable_waiting()->set_reason("ConnectionLost");
+  progress.update(waiting);
+  ASSERT_TRUE(publisher.wait_for<TuningProgressed>(1));
+  EXPECT_EQ(publisher.all<TuningProgressed>().back().waiting().reason(), "ConnectionLost");
+  progress.update(step(0, "Downloading"));
+  progress.flush();
+  EXPECT_FALSE(publisher.all<TuningProgressed>().back().has_waiting());
 }
 
 TEST(StepWatchTest, WaitsTwentyMedianStepsButNeverLessThanTheFloor) {

@@ -25,6 +25,18 @@ RunFolder::~RunFolder() {
   if (!path_.empty()) fs::remove_all(path_, error);
 }
 
+Result<void> empty_work_dir(const fs::path& work_dir) {
+  std::error_code error;
+  fs::create_directories(work_dir, error);
+  for (const auto& entry : fs::directory_iterator(work_dir, error)) {
+    fs::remove_all(entry.path(), error);
+    if (error) break;
+  }
+  if (error)
+    return transient("DiskFull", "could not empty " + work_dir.string() + ": " + error.message());
+  return {};
+}
+
 Result<fs::path> place_file(const fs::path& cached, const fs::path& folder,
                             const std::string& relative_path) {
   const fs::path relative = fs::path(relative_path).lexically_normal();
@@ -36,7 +48,10 @@ Result<fs::path> place_file(const fs::path& cached, const fs::path& folder,
   std::error_code error;
   const fs::path target = folder / relative;
   fs::create_directories(target.parent_path(), error);
-  fs::create_symlink(fs::absolute(cached), target, error);
+  fs::remove(target, error);  // of an attempt before
+  // A hard link keeps the content when the cache is emptied; across file systems there is none.
+  fs::create_hard_link(cached, target, error);
+  if (error) fs::create_symlink(fs::absolute(cached), target, error);
   if (error)
     return transient("DiskFull", "could not link " + target.string() + ": " + error.message());
   return target;

@@ -30,8 +30,12 @@ class RunFolder {
   std::filesystem::path path_;
 };
 
-// Puts a cached file into `folder` under a plan's relative path, as a symbolic link. Permanent
-// `PlanInvalid` when the path leaves the folder.
+// Removes what runs of a worker that was killed left behind; called once at the start of the
+// process, whose own folder it is.
+Result<void> empty_work_dir(const std::filesystem::path& work_dir);
+
+// Puts a cached file into `folder` under a plan's relative path, as a link; what an attempt before
+// put there is replaced. Permanent `PlanInvalid` when the path leaves the folder.
 Result<std::filesystem::path> place_file(const std::filesystem::path& cached,
                                          const std::filesystem::path& folder,
                                          const std::string& relative_path);

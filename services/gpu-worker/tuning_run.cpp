@@ -19,7 +19,7 @@ using events::v1::TuningProgressed;
 
 // Longest wait for checkpoints that are still being stored when the engine has ended.
 constexpr std::chrono::seconds kUploadGrace{30};
-constexpr std::chrono::seconds kUploadGraceAtStop{2};
+constexpr std::chrono::milliseconds kUploadGraceAtStop{1'500};
 
 // Gives the lease back at the end of an attempt, so that the next holder need not wait for its
 // expiry.
@@ -57,8 +57,8 @@ TuningRun::TuningRun(const WorkerParts& parts, const Log& log, events::v1::Nodes
                      {"traceparent", traceparent}})),
       nodes_(std::move(nodes)),
       traceparent_(std::move(traceparent)),
-      progress_(parts.publisher, parts.clock, log_, nodes_.workspace(), traceparent_,
-                parts.options.progress_interval),
+      progress_(parts.publisher, log_, nodes_.workspace(), traceparent_,
+                parts.options.progress_times),
       checkpoints_(parts.objects, "ws-" + nodes_.workspace().uid(), nodes_.plan().tuning_key()) {}
 
 RunEnd TuningRun::run(std::stop_token service_stop) {
@@ -66,109 +66,140 @@ RunEnd TuningRun::run(std::stop_token service_stop) {
   auto folder = RunFolder::create(parts_.options.work_dir, workspace().uid());
   if (!folder) return folder.error();
   folder_ = std::make_unique<RunFolder>(std::move(*folder));
-  return train_until_done(watch.token());
+  RunEnd end = train_until_done(watch.token());
+  // A clean-up that found no lease may have passed before ours was taken: nothing may be left of
+  // it.
+  auto standing = bus::standing(parts_.current, workspace());
+  if (standing && *standing == bus::Standing::kDeleting) {
+    (void)parts_.leases.remove(workspace().uid());
+  }
+  return end;
 }
 
-// One lease per attempt: its counter is the attempt. Another attempt follows whenever the engine
-// died of something that may go away; three in a row that stored no checkpoint are taken as a sign
-// that it will not.
+// One lease per attempt: its counter is the attempt. Another attempt follows whenever one died of
+// something that may go away; three in a row that came no further are taken as a sign that it will
+// not. Only the bus is waited for without counting: nothing can be told without it anyway.
 RunEnd TuningRun::train_until_done(std::stop_token stop) {
   const std::string holder = fmt::format("{}/{}", parts_.options.node, getpid());
-  bool inputs_are_here = false;
-  int without_checkpoint = 0;
+  Backoff backoff({.first = std::chrono::seconds(1)}, std::hash<std::string>{}(workspace().uid()));
+  int fruitless_attempts = 0;
+  note_lost_worker();
   while (!stop.stop_requested()) {
     auto lease =
         bus::acquire_lease(parts_.leases, workspace().uid(), holder, parts_.options.lease_times,
                            parts_.clock, log_, 2 * parts_.options.lease_times.duration, stop);
     if (!lease && lease.error().reason == "LeaseHeld") return HeldElsewhere{};
-    if (!lease && stop.stop_requested()) return Stopped{};
-    if (!lease) return lease.error();
-    const ReleasedAtEnd released_at_end(**lease, log_);
-    auto accepted = bus::accepted_result(parts_.results, workspace(), plan());
-    if (accepted && *accepted) return Trained{std::move(**accepted)};
-
-    const AnyStop attempt_stop(stop, (*lease)->lost());
-    const std::uint64_t attempt = (*lease)->counter();
-    const auto stored_before = checkpoints_stored_;
-    progress_.set_attempt(attempt);
-    if (!inputs_are_here) {
-      auto fetched = fetch_inputs(attempt_stop.token());
-      if (!fetched && attempt_stop.token().stop_requested()) continue;
-      if (!fetched) return fetched.error();
-      inputs_are_here = true;
+    const auto best_before = best_step_;
+    RunEnd end = lease ? attempt_under(**lease, stop) : RunEnd(lease.error());
+    const auto* failure = std::get_if<Failure>(&end);
+    if (std::holds_alternative<Trained>(end)) return end;
+    if (failure == nullptr) continue;  // stopped, or the lease was lost and is taken anew
+    if (failure->failure_class == FailureClass::kPermanent) return end;
+    if (failure->reason != "BusUnavailable") {
+      previous_failure_ = *failure;
+      fruitless_attempts = best_step_ > best_before ? 0 : fruitless_attempts + 1;
+      if (fruitless_attempts >= parts_.options.attempts_without_checkpoint) {
+        return Failure{FailureClass::kPermanent, failure->reason,
+                       fmt::format("{} attempts in a row ended without progress; the last one: {}",
+                                   fruitless_attempts, failure->message)};
+      }
     }
-    auto end = one_attempt(attempt, attempt_stop.token());
-    progress_.flush();
-    if (!end) return end.error();
-    if (auto* finished = std::get_if<EngineFinished>(&*end)) {
-      parts_.metrics.attempt_ended("finished");
-      auto ready = store(attempt, *finished, attempt_stop.token());
-      if (ready) return Trained{std::move(*ready)};
-      if (attempt_stop.token().stop_requested()) continue;
-      end = ready.error();
-    }
-    const auto* failure = std::get_if<Failure>(&*end);
-    if (failure == nullptr)
-      continue;  // stopped: by the loop's condition, or the lease is taken anew
-    parts_.metrics.attempt_ended(failure->reason);
-    log_.warning("attempt failed",
-                 {{"attempt", attempt}, {"reason", failure->reason}, {"detail", failure->message}});
-    if (failure->failure_class == FailureClass::kPermanent) return *failure;
-    previous_failure_ = *failure;
-    without_checkpoint = checkpoints_stored_ > stored_before ? 0 : without_checkpoint + 1;
-    if (without_checkpoint >= parts_.options.attempts_without_checkpoint) {
-      return Failure{FailureClass::kPermanent, failure->reason,
-                     fmt::format("{} attempts in a row ended without progress; the last one: {}",
-                                 without_checkpoint, failure->message)};
-    }
+    wait_for(backoff.next(), stop);
   }
   return Stopped{};
 }
 
+// A lease that nobody gave back is what is left of a worker that died.
+void TuningRun::note_lost_worker() {
+  auto record = bus::read_lease(parts_.leases, workspace().uid());
+  if (!record || !*record || (*record)->released) return;
+  previous_failure_ = Failure{FailureClass::kTransient, "WorkerLost",
+                              fmt::format("worker {} ended in the middle of attempt {}",
+                                          (*record)->holder, (*record)->counter)};
+}
+
+RunEnd TuningRun::attempt_under(bus::Lease& lease, std::stop_token stop) {
+  const ReleasedAtEnd released_at_end(lease, log_);
+  const AnyStop attempt_stop(std::move(stop), lease.lost());
+  const std::stop_token token = attempt_stop.token();
+  const auto stopped_or = [&](const Failure& failure) {
+    if (token.stop_requested()) return RunEnd(Stopped{});
+    parts_.metrics.attempt_ended(failure.reason);
+    log_.warning(
+        "attempt failed",
+        {{"attempt", lease.counter()}, {"reason", failure.reason}, {"detail", failure.message}});
+    return RunEnd(failure);
+  };
+  auto accepted = bus::accepted_result(parts_.results, workspace(), plan());
+  if (accepted && *accepted) return Trained{std::move(**accepted)};
+  auto standing = bus::standing(parts_.current, workspace());
+  if (!standing) return stopped_or(standing.error());
+  if (*standing != bus::Standing::kCurrent) return Stopped{};
+
+  progress_.begin_attempt(lease.counter());
+  if (auto fetched = fetch_inputs(token); !fetched) return stopped_or(fetched.error());
+  EngineEnd end = run_engine_once(lease.counter(), token);
+  progress_.flush();
+  if (const auto* failure = std::get_if<Failure>(&end)) return stopped_or(*failure);
+  if (std::holds_alternative<EngineStopped>(end)) return Stopped{};
+  parts_.metrics.attempt_ended("finished");
+  auto ready = store(lease.counter(), std::get<EngineFinished>(end), token);
+  if (!ready) return stopped_or(ready.error());
+  return Trained{std::move(*ready)};
+}
+
 Result<void> TuningRun::fetch_inputs(std::stop_token stop) {
+  if (inputs_are_here_) return {};
   TuningProgressed change;
   change.set_phase("Downloading");
   change.set_bytes_total(total_bytes(plan()));
   progress_.update(change);
-  std::uint64_t before = 0;  // bytes of the files that are complete
-  const auto fetch = [&](const events::v1::RemoteFile& file,
-                         const fs::path& folder) -> Result<fs::path> {
-    std::uint64_t here = 0;
-    auto cached = parts_.files.fetch(
-        file,
-        [&](std::uint64_t bytes) {
-          parts_.metrics.downloaded(bytes > here ? bytes - here : 0);
-          here = bytes;
-          TuningProgressed bytes_change;
-          bytes_change.set_bytes_done(before + here);
-          progress_.update(bytes_change);
-        },
-        stop);
-    if (!cached) return cached;
-    before += here;
-    return place_file(*cached, folder, file.path());
-  };
-  for (const auto& file : plan().tuning().model().files()) {
-    if (auto placed = fetch(file, folder_->model()); !placed) return tl::unexpected(placed.error());
-  }
+  bytes_before_ = 0;
   data_.clear();
+  for (const auto& file : plan().tuning().model().files()) {
+    auto placed = fetch(parts_.models, file, folder_->model(), stop);
+    if (!placed) return tl::unexpected(placed.error());
+  }
   for (const auto& file : plan().tuning().data().files()) {
-    auto placed = fetch(file, folder_->data());
+    auto placed = fetch(parts_.data, file, folder_->data(), stop);
     if (!placed) return tl::unexpected(placed.error());
     data_.push_back(*placed);
   }
+  inputs_are_here_ = true;
   return {};
 }
 
-Result<EngineEnd> TuningRun::one_attempt(std::uint64_t attempt, std::stop_token stop) {
-  if (auto made = parts_.objects.create_bucket(bucket(), parts_.options.bucket_quota_bytes);
-      !made) {
-    return EngineEnd(made.error());
-  }
+Result<fs::path> TuningRun::fetch(const FileCache& cache, const events::v1::RemoteFile& file,
+                                  const fs::path& folder, std::stop_token stop) {
+  std::uint64_t here = 0;
+  const FetchListener listener{.on_bytes =
+                                   [&](std::uint64_t bytes) {
+                                     parts_.metrics.downloaded(bytes > here ? bytes - here : 0);
+                                     here = bytes;
+                                     TuningProgressed change;
+                                     change.set_bytes_done(bytes_before_ + here);
+                                     progress_.update(change);
+                                   },
+                               .on_waiting =
+                                   [&](const Failure& why) {
+                                     TuningProgressed change;
+                                     *change.mutable_waiting() = bus::to_proto(why);
+                                     progress_.update(change);
+                                   }};
+  auto cached = cache.fetch(file, listener, std::move(stop));
+  if (!cached) return cached;
+  bytes_before_ += here;
+  return place_file(*cached, folder, file.path());
+}
+
+EngineEnd TuningRun::run_engine_once(std::uint64_t attempt, std::stop_token stop) {
+  // Without a bound of its own: a bound is reserved whole, and four Workspaces would fill a disk.
+  if (auto made = parts_.objects.create_bucket(bucket(), 0); !made) return made.error();
   auto resumed = checkpoints_.get_newest(folder_->resume_file(), stop);
-  if (!resumed) return EngineEnd(resumed.error());
+  if (!resumed) return resumed.error();
+  best_step_ = std::max(best_step_, resumed->value_or(0));
   if (auto written = write_job(*resumed ? folder_->resume_file() : fs::path()); !written) {
-    return EngineEnd(written.error());
+    return written.error();
   }
   EngineCommand command;
   command.executable = parts_.options.engine;
@@ -181,7 +212,7 @@ Result<EngineEnd> TuningRun::one_attempt(std::uint64_t attempt, std::stop_token 
   EngineEnd end = run_engine(
       command, [&](const EngineLine& line) { hear(attempt, line, uploader); }, log_, stop);
   uploader.wait_until_idle(stop.stop_requested() ? kUploadGraceAtStop : kUploadGrace);
-  checkpoints_stored_ += uploader.stored_count();
+  best_step_ = std::max(best_step_, uploader.newest_stored());
   return end;
 }
 
@@ -216,6 +247,9 @@ void TuningRun::hear(std::uint64_t attempt, const EngineLine& line, CheckpointUp
     change.set_eta_seconds(step->eta_seconds);
   } else if (const auto* eval = std::get_if<EngineEval>(&line)) {
     change.set_eval_loss(eval->loss);
+  } else if (const auto* alive = std::get_if<EngineAlive>(&line)) {
+    change.set_phase(alive->phase);
+    change.set_step(alive->step);
   } else if (const auto* checkpoint = std::get_if<EngineCheckpoint>(&line)) {
     uploader.offer(checkpoint->step, checkpoint->path);
     return;

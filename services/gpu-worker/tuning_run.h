@@ -32,7 +32,8 @@ struct WorkerParts {
   bus::KeyValue& leases;
   bus::KeyValue& results;
   bus::ObjectStore& objects;
-  const FileCache& files;
+  const FileCache& models;  // from the hub
+  const FileCache& data;    // from wherever the user's URLs lead
   const Clock& clock;
   Metrics& metrics;
   const WorkerOptions& options;
@@ -50,13 +51,18 @@ class TuningRun {
   TuningRun(const WorkerParts& parts, const Log& log, events::v1::NodesReady nodes,
             std::string traceparent);
 
-  // Blocks until the end. A Failure is permanent: it was retried as often as makes sense.
+  // Blocks until the end. A permanent Failure was retried as often as makes sense; a transient one
+  // kept the run from beginning.
   RunEnd run(std::stop_token stop);
 
  private:
-  Result<void> fetch_inputs(std::stop_token stop);
   RunEnd train_until_done(std::stop_token stop);
-  Result<EngineEnd> one_attempt(std::uint64_t attempt, std::stop_token stop);
+  void note_lost_worker();
+  RunEnd attempt_under(bus::Lease& lease, std::stop_token stop);
+  Result<void> fetch_inputs(std::stop_token stop);
+  Result<std::filesystem::path> fetch(const FileCache& cache, const events::v1::RemoteFile& file,
+                                      const std::filesystem::path& folder, std::stop_token stop);
+  EngineEnd run_engine_once(std::uint64_t attempt, std::stop_token stop);
   Result<void> write_job(const std::filesystem::path& resume_from);
   void hear(std::uint64_t attempt, const EngineLine& line, CheckpointUploader& uploader);
   void announce_start(std::uint64_t attempt, const EngineStarted& started);
@@ -76,8 +82,10 @@ class TuningRun {
   CheckpointStore checkpoints_;
   std::unique_ptr<RunFolder> folder_;
   std::vector<std::filesystem::path> data_;
+  bool inputs_are_here_ = false;
+  std::uint64_t bytes_before_ = 0;  // of the input files that are complete
   std::optional<Failure> previous_failure_;
-  std::uint64_t checkpoints_stored_ = 0;  // by all attempts of this run
+  std::uint64_t best_step_ = 0;  // of all checkpoints that this run stored
 };
 
 }  // namespace tunesmith::gpu_worker

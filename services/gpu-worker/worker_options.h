@@ -7,6 +7,7 @@
 
 #include "bus/lease.h"
 #include "file_cache.h"
+#include "progress_pacer.h"
 #include "runtime/config.h"
 
 namespace tunesmith::gpu_worker {
@@ -19,9 +20,8 @@ struct WorkerOptions {
   int threads = 0;                  // for the engine; 0 = all cores
   std::chrono::milliseconds checkpoint_interval{std::chrono::minutes(5)};
   std::chrono::milliseconds engine_silence{std::chrono::minutes(5)};
-  std::chrono::milliseconds progress_interval{2'000};
+  ProgressTimes progress_times;
   int attempts_without_checkpoint = 3;
-  std::uint64_t bucket_quota_bytes = 4ull << 30;
   bus::LeaseTimes lease_times;
   FetchLimits fetch_limits;
 
