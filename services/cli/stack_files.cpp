@@ -175,8 +175,10 @@ class StackWriter {
         std::to_string(state_.nats_port) +
         "\nserver_name: tunesmith-local\n"
         "jetstream { store_dir: " +
+        // A limit of its own: the default is 75 % of what is free at the start, and a server that
+        // finds more stored than that refuses to start.
         json(path("nats")).dump() +
-        " }\n"
+        ", max_file_store: 64GB }\n"
         "authorization { user: " +
         kUser + ", password: \"" + nats_password_ + "\" }\n";
     const json registry_config = {
