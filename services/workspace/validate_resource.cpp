@@ -67,11 +67,15 @@ void check_selector(const json& resource, const Resource& read, Admission& admis
   }
 }
 
-void check_instance_type(const Resource& resource, const ValidationOptions& options,
+void check_instance_type(const Workspace& workspace, const ValidationOptions& options,
                          Admission& admission) {
-  const std::string& name = resource.instance_type;
+  const std::string& name = workspace.resource.instance_type;
   if (options.nodes != NodeSource::kProvisioned) {
-    if (!name.empty()) {
+    // The default of v1alpha1 is nobody's wish (a stored object holds it without saying whose it
+    // is).
+    const bool filled_in =
+        workspace.api_version == "kaito.sh/v1alpha1" && name == kDefaultInstanceType;
+    if (!name.empty() && !filled_in) {
       admission.warnings.push_back("resource.instanceType " + in_quotes(name) + " is ignored: " +
                                    (options.nodes == NodeSource::kLocal
                                         ? "this machine does the work"
@@ -123,7 +127,7 @@ void check_resource(const json& object, const Workspace& workspace,
         "resource.partition: only inference runs on a part of a GPU, leave it out");
   }
   check_selector(resource, workspace.resource, admission);
-  check_instance_type(workspace.resource, options, admission);
+  check_instance_type(workspace, options, admission);
 }
 
 }  // namespace tunesmith::workspace

@@ -66,6 +66,9 @@ void expect_answer(const json& example, const Admission& admission) {
       EXPECT_EQ(admission.violations.size(), 1u) << admission.text();
     }
   }
+  if (example.contains("warnings")) {
+    EXPECT_EQ(admission.warnings.size(), example["warnings"].get<std::size_t>());
+  }
   if (example.contains("warns")) {
     std::string warnings;
     for (const auto& warning : admission.warnings) {

@@ -177,7 +177,7 @@ json with_defaults(json object) {
       resource != object.end() && resource->is_object()) {
     default_member(*resource, "count", 1);
     if (key_of(object).api_version == "kaito.sh/v1alpha1") {
-      default_member(*resource, "instanceType", "Standard_NC24ads_A100_v4");
+      default_member(*resource, "instanceType", kDefaultInstanceType);
     }
   }
   for (const char* part : {"tuning", "inference"}) {

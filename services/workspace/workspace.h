@@ -63,8 +63,10 @@ struct Workspace {
 // the admission rules are validate.h's.
 Result<Workspace> read_workspace(const nlohmann::json& object);
 
+inline constexpr const char* kDefaultInstanceType = "Standard_NC24ads_A100_v4";
+
 // The object with the API's defaults written in: metadata.namespace "default", resource.count 1,
-// v1alpha1's instanceType `Standard_NC24ads_A100_v4`, preset accessMode "public". Idempotent.
+// v1alpha1's instanceType kDefaultInstanceType, preset accessMode "public". Idempotent.
 nlohmann::json with_defaults(nlohmann::json object);
 
 // True when resource, tuning and inference mean the same, defaults applied: an apply that changes
