@@ -59,7 +59,7 @@ TEST(Event, NamesComeFromTheDescriptor) {
 
 TEST(Event, EveryEventOfTheContractHasAToken) {
   const auto tokens = all_event_tokens();
-  EXPECT_THAT(tokens, SizeIs(22));
+  EXPECT_THAT(tokens, SizeIs(23));
   EXPECT_THAT(tokens, Contains("workspace-observed"));
   EXPECT_THAT(tokens, Contains("image-push-failed"));
   EXPECT_THAT(tokens, Contains("serving-stopped"));

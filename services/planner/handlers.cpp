@@ -56,7 +56,8 @@ Result<events::v1::Plan> Handlers::store(const events::v1::WorkspaceRef& workspa
 }
 
 Result<events::v1::Plan> Handlers::plan_for(const events::v1::WorkspaceObserved& observed,
-                                            const Log& log, std::stop_token stop) {
+                                            const Log& log, PendingNotice& notice,
+                                            std::stop_token stop) {
   const auto request = read_request(observed, parts_.validation);
   if (!request) {
     return tl::unexpected(request.error());
@@ -68,8 +69,9 @@ Result<events::v1::Plan> Handlers::plan_for(const events::v1::WorkspaceObserved&
       .backoff = parts_.backoff,
       .stop = std::move(stop),
       .on_retry =
-          [this, &log](const Failure& failure) {
+          [this, &log, &notice](const Failure& failure) {
             parts_.metrics.retry(failure.reason);
+            notice.waiting(failure);
             log.warning("preflight is tried again",
                         {{"reason", failure.reason}, {"detail", failure.message}});
           },
@@ -115,7 +117,8 @@ bus::Disposition Handlers::on_workspace_observed(const bus::IncomingEvent& incom
   bool superseded = false;
   {
     const bus::StandingWatch watch(parts_.current, workspace, stop);
-    plan = plan_for(*observed, log, watch.token());
+    PendingNotice notice(parts_.publisher, incoming, workspace);
+    plan = plan_for(*observed, log, notice, watch.token());
     superseded = watch.superseded();
   }
   if (superseded) {

@@ -7,6 +7,7 @@
 
 #include "bus/connection.h"
 #include "planner/metrics.h"
+#include "planner/pending_notice.h"
 #include "planner/preflight.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
@@ -41,7 +42,7 @@ class Handlers {
 
  private:
   Result<events::v1::Plan> plan_for(const events::v1::WorkspaceObserved& observed, const Log& log,
-                                    std::stop_token stop);
+                                    PendingNotice& notice, std::stop_token stop);
   Result<events::v1::Plan> store(const events::v1::WorkspaceRef& workspace,
                                  const events::v1::Plan& plan);
   Result<std::optional<events::v1::Plan>> stored(const events::v1::WorkspaceRef& workspace);

@@ -190,9 +190,8 @@ TEST_F(PlannerTest, PlansWithResolvedModelAndData) {
   EXPECT_EQ(plan.tuning_key().size(), 64u);
   EXPECT_EQ(plan.placement().instance_type(), "local");
   EXPECT_EQ(plan.output().image(), "registry.example.org/a:1");
-  ASSERT_EQ(plan.notes_size(), 2);
-  EXPECT_THAT(plan.notes(0), HasSubstr("instanceType 'Standard_NC24ads_A100_v4' is ignored"));
-  EXPECT_THAT(plan.notes(1), HasSubstr("DataCollator.mlm"));
+  ASSERT_EQ(plan.notes_size(), 1);  // none about the instance type that v1alpha1 fills in
+  EXPECT_THAT(plan.notes(0), HasSubstr("DataCollator.mlm"));
   EXPECT_TRUE(fs::is_empty(root_ / "pieces"));
 }
 
@@ -257,6 +256,24 @@ TEST_F(PlannerTest, TransientTroubleIsRetriedInside) {
   be_unavailable(3);
   observe(manifest());
   EXPECT_EQ(publisher_.all<events::v1::TuningPlanned>().size(), 1u);
+}
+
+TEST_F(PlannerTest, WhatIsWaitedForIsToldOncePerReason) {
+  tunesmith::testing::Fault hub, data;
+  hub.path = "*";  // it is asked first
+  data.path = "/train.jsonl";
+  hub.status = data.status = 503;
+  hub.times = 2;
+  data.times = 3;
+  host_->set_faults({hub, data});
+  observe(manifest(), "", 7);
+  const auto pending = publisher_.all<events::v1::PlanPending>();
+  ASSERT_EQ(pending.size(), 2u);
+  EXPECT_EQ(pending[0].waiting().reason(), "ModelHubUnavailable");
+  EXPECT_EQ(pending[1].waiting().reason(), "DataHostUnavailable");
+  EXPECT_EQ(pending[1].workspace().pass(), 7);
+  EXPECT_LT(pending[0].sequence(), pending[1].sequence());
+  EXPECT_EQ(publisher_.published().back().token, "tuning-planned");
 }
 
 TEST_F(PlannerTest, TransientTroubleEndsAtTheDeadlineWithItsReason) {
@@ -402,7 +419,8 @@ TEST_F(PlannerTest, ADeletionEndsAPreflightThatWaits) {
     set_current({.generation = 1, .deleting = true});
   });
   EXPECT_EQ(observe(manifest()).kind, bus::Disposition::Kind::kDone);
-  EXPECT_TRUE(publisher_.published().empty());
+  EXPECT_TRUE(publisher_.all<events::v1::TuningPlanned>().empty());
+  EXPECT_TRUE(publisher_.all<events::v1::PlanRejected>().empty());
   EXPECT_FALSE(plans_.value("7b3f.1").has_value());
 }
 

@@ -1,5 +1,8 @@
 #include "provisioner/cleanup.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "bus/results.h"
 
 namespace tunesmith::provisioner {
@@ -55,6 +58,26 @@ Result<void> clean_up(const std::string& uid, const CleanupParts& parts, std::st
     return released;
   }
   return parts.leases.remove(uid);
+}
+
+std::string left_behind(const std::string& uid, const CleanupParts& parts) {
+  std::string left;
+  const auto add = [&](const std::string& what) {
+    left += (left.empty() ? "left: " : ", ") + what;
+  };
+  if (const auto lease = bus::read_lease(parts.leases, uid); lease && *lease) {
+    add("the lease of " + (*lease)->holder);
+  }
+  const auto buckets = parts.objects.buckets();
+  if (buckets && std::find(buckets->begin(), buckets->end(), "ws-" + uid) != buckets->end()) {
+    add("the objects in ws-" + uid);
+  }
+  for (const auto& [bucket, name] : {std::pair(&parts.results, "result"), {&parts.plans, "plan"}}) {
+    if (const auto keys = bucket->keys(uid + ".*"); keys && !keys->empty()) {
+      add(std::to_string(keys->size()) + " " + name + (keys->size() == 1 ? "" : "s"));
+    }
+  }
+  return left.empty() ? "what is left cannot be asked" : left;
 }
 
 Result<std::size_t> remove_other_keys(const std::string& uid, const std::string& tuning_key,

@@ -31,6 +31,10 @@ struct CleanupParts {
 // let go in time (try again); Transient `BusUnavailable`, `Stopped`.
 Result<void> clean_up(const std::string& uid, const CleanupParts& parts, std::stop_token stop);
 
+// What of it is still there, for people: "left: the lease of worker-1, the objects, 2 results";
+// what cannot be asked is left out.
+std::string left_behind(const std::string& uid, const CleanupParts& parts);
+
 // Removes the Workspace's results, adapters and checkpoints of other tuning keys; how many objects
 // there were. Idempotent; a missing bucket has none.
 Result<std::size_t> remove_other_keys(const std::string& uid, const std::string& tuning_key,

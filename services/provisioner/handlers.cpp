@@ -2,6 +2,7 @@
 
 #include "bus/current.h"
 #include "bus/results.h"
+#include "runtime/text.h"
 
 namespace tunesmith::provisioner {
 namespace {
@@ -123,6 +124,28 @@ bus::Disposition Handlers::on_image_pushed(const bus::IncomingEvent& incoming, s
   return bus::Disposition::done();
 }
 
+void Handlers::tell_stuck(const bus::IncomingEvent& deletion,
+                          const events::v1::WorkspaceRef& workspace, const Failure& why) {
+  const auto asked = parse_rfc3339(deletion.time);
+  if (!asked || parts_.cleanup.clock.wall_now() - *asked < parts_.cleanup_stuck_after) {
+    return;
+  }
+  events::v1::NodesPending pending;
+  *pending.mutable_workspace() = workspace;
+  *pending.mutable_waiting() = bus::to_proto(
+      {FailureClass::kTransient, "CleanupStuck",
+       "the clean-up asked for at " + deletion.time + " is tried again and again, " +
+           left_behind(workspace.uid(), parts_.cleanup) + ": " + why.reason + ", " + why.message});
+  pending.set_sequence(deletion.deliveries);
+  // The same id for the same reason: told again only after the bus has forgotten the last time.
+  if (auto told = parts_.publisher.publish(
+          bus::make_event(pending, "cleanup-stuck-" + why.reason, deletion.traceparent));
+      !told) {
+    parts_.log.warning("a stuck clean-up cannot be told",
+                       {{"uid", workspace.uid()}, {"reason", told.error().reason}});
+  }
+}
+
 bus::Disposition Handlers::on_workspace_deleted(const bus::IncomingEvent& incoming,
                                                 std::stop_token stop) {
   const auto deleted = bus::decode<events::v1::WorkspaceDeleted>(incoming);
@@ -149,6 +172,7 @@ bus::Disposition Handlers::on_workspace_deleted(const bus::IncomingEvent& incomi
     parts_.log.warning("the clean-up is tried again", {{"uid", workspace.uid()},
                                                        {"reason", cleaned.error().reason},
                                                        {"detail", cleaned.error().message}});
+    tell_stuck(incoming, workspace, cleaned.error());
     return bus::Disposition::retry(kCleanupRetry);
   }
   events::v1::WorkspaceCleaned event;

@@ -2,6 +2,7 @@
 // world.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <stop_token>
 
@@ -27,6 +28,8 @@ struct ProvisionerParts {
   CleanupParts cleanup;
   Metrics& metrics;
   Log log;
+  // A clean-up that takes longer is told: NodesPending, reason CleanupStuck.
+  std::chrono::milliseconds cleanup_stuck_after{600'000};
 };
 
 // Thread-safe.
@@ -49,6 +52,8 @@ class Handlers {
  private:
   Result<std::optional<events::v1::AdapterReady>> find_adapter(
       const events::v1::PlanCleared& cleared);
+  void tell_stuck(const bus::IncomingEvent& deletion, const events::v1::WorkspaceRef& workspace,
+                  const Failure& why);
   bus::Disposition release(const events::v1::WorkspaceRef& workspace, std::int64_t up_to_pass);
 
   const ProvisionerParts parts_;

@@ -6,11 +6,13 @@
 
 #include "bus/results.h"
 #include "provisioner/testing.h"
+#include "runtime/text.h"
 
 namespace tunesmith::provisioner {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using Kind = bus::Disposition::Kind;
 
 class HandlersTest : public ProvisionerTest {
@@ -250,6 +252,25 @@ TEST_F(DeletionTest, TroubleIsTriedAgainAndNothingIsSaidBefore) {
     EXPECT_TRUE(publisher_.all<events::v1::WorkspaceCleaned>().empty());
   }
   EXPECT_EQ(remove_a().kind, Kind::kDone);
+}
+
+TEST_F(DeletionTest, ACleanupThatDoesNotEndIsTold) {
+  auto deletion = delivered(about<events::v1::WorkspaceDeleted>(workspace("a")));
+  deletion.time = rfc3339(clock_.wall_now() - std::chrono::minutes(9));
+  objects_.fail_next(kNoBus);
+  EXPECT_EQ(handlers_.on_workspace_deleted(deletion, {}).kind, Kind::kRetry);
+  EXPECT_TRUE(publisher_.all<events::v1::NodesPending>().empty());
+  deletion.time = rfc3339(clock_.wall_now() - std::chrono::minutes(11));
+  for (int i = 0; i < 3; ++i) {
+    objects_.fail_next(kNoBus);
+    EXPECT_EQ(handlers_.on_workspace_deleted(deletion, {}).kind, Kind::kRetry);
+  }
+  const auto told = publisher_.all<events::v1::NodesPending>();
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].waiting().reason(), "CleanupStuck");
+  EXPECT_THAT(told[0].waiting().message(),
+              HasSubstr("left: the objects in ws-a, 1 result, 1 plan: BusUnavailable"));
+  EXPECT_EQ(handlers_.on_workspace_deleted(deletion, {}).kind, Kind::kDone);
 }
 
 TEST_F(DeletionTest, TheEventAloneDeletesNothing) {

@@ -21,6 +21,7 @@ constexpr int kConcurrency = 16;
 struct Settings {
   std::string provider, node;
   std::uint32_t workers = 1;
+  std::chrono::milliseconds cleanup_stuck_after{};
 };
 
 Settings read_settings(ConfigReader& config) {
@@ -28,6 +29,7 @@ Settings read_settings(ConfigReader& config) {
   settings.provider = config.text("provider", "local");
   settings.node = config.text("node", node_name());
   settings.workers = static_cast<std::uint32_t>(config.integer("workers", 1, 1, 1024));
+  settings.cleanup_stuck_after = config.duration("cleanup_stuck_after", std::chrono::minutes(10));
   return settings;
 }
 
@@ -171,7 +173,8 @@ Result<void> run(ServiceContext& context) {
                      .nodes = machine,
                      .cleanup = cleanup,
                      .metrics = metrics,
-                     .log = context.log});
+                     .log = context.log,
+                     .cleanup_stuck_after = settings.cleanup_stuck_after});
   // Before the first event: what a killed predecessor held is compared with what counts now, and
   // the planner learns of the memory.
   if (auto reconciled = machine.reconcile(""); !reconciled) {

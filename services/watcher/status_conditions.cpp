@@ -5,6 +5,8 @@
 #include <tuple>
 #include <vector>
 
+#include "watcher/status_render.h"
+
 namespace tunesmith::watcher {
 
 using nlohmann::json;
@@ -134,10 +136,9 @@ void add_deletion(const View& view, Conditions& conditions) {
   conditions.add("WorkspaceDeleting", true, "DeletionRequested", "everything is being cleaned up",
                  view.find("workspace-deleted")->first_since(0));
   // The provisioner tells a clean-up that does not end as a wait of its own.
-  const Known* pending = view.find("nodes-pending");
-  if (pending != nullptr && pending->data.value("reason", "") == "CleanupStuck") {
-    conditions.add("CleanupStuck", true, "CleanupStuck", pending->data.value("message", ""),
-                   pending->data_time);
+  if (const Known* stuck = view.find(kCleanupStuck)) {
+    conditions.add("CleanupStuck", true, kCleanupStuck, stuck->data.value("message", ""),
+                   stuck->first_since(0));
   }
 }
 

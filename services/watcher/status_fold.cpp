@@ -30,6 +30,7 @@ struct Said {
   json data = json::object();
   std::vector<std::uint64_t> order;
   std::string phase;  // of a progress event
+  std::string token;  // of the fact, when it is not the event's
   std::optional<Incident> incident;
 };
 
@@ -82,6 +83,13 @@ void say(const v1::NodesPending& event, const std::string&, Said& said) {
   said.order = in_pass(event);
   said.data = failure_json(event.waiting());
   said.data["queuePosition"] = event.queue_position();
+  // About the end of the Workspace, not about nodes: numbered apart.
+  if (event.waiting().reason() == kCleanupStuck) said.token = kCleanupStuck;
+}
+
+void say(const v1::PlanPending& event, const std::string&, Said& said) {
+  said.order = in_pass(event);
+  said.data = failure_json(event.waiting());
 }
 
 void say(const v1::NodesReady& event, const std::string&, Said& said) {
@@ -187,11 +195,11 @@ std::map<std::string, Reader> readers() {
 const std::map<std::string, Reader>& all_readers() {
   static const auto kReaders =
       readers<v1::WorkspaceObserved, v1::WorkspaceDeleted, v1::WorkspaceCleaned, v1::TuningPlanned,
-              v1::ServingPlanned, v1::PlanCleared, v1::PlanRejected, v1::NodesPending,
-              v1::NodesReady, v1::NodesFailed, v1::NodesReleased, v1::WorkerLost, v1::TuningStarted,
-              v1::TuningProgressed, v1::AdapterReady, v1::TuningFailed, v1::ImagePushProgressed,
-              v1::ImagePushed, v1::ImagePushFailed, v1::ServingReady, v1::ServingStopped,
-              v1::ServingFailed>();
+              v1::ServingPlanned, v1::PlanCleared, v1::PlanRejected, v1::PlanPending,
+              v1::NodesPending, v1::NodesReady, v1::NodesFailed, v1::NodesReleased, v1::WorkerLost,
+              v1::TuningStarted, v1::TuningProgressed, v1::AdapterReady, v1::TuningFailed,
+              v1::ImagePushProgressed, v1::ImagePushed, v1::ImagePushFailed, v1::ServingReady,
+              v1::ServingStopped, v1::ServingFailed>();
   return kReaders;
 }
 
@@ -225,7 +233,7 @@ Result<json> fold(const json& status, const bus::IncomingEvent& event) {
   if (!said->phase.empty()) {
     facts.add(Fact{.token = phase_token(said->phase), .pass = pass, .time = event.time});
   }
-  facts.add(Fact{.token = event.token,
+  facts.add(Fact{.token = said->token.empty() ? event.token : said->token,
                  .pass = pass,
                  .time = event.time,
                  .order = said->order,

@@ -256,6 +256,45 @@ TEST(StatusFold, WhatTheCheckOfTheOutputWaitedForIsOverWithThePlanCleared) {
   EXPECT_FALSE(folded(again).contains("waiting"));
 }
 
+TEST(StatusFold, WhatThePlannerWaitsForIsShownUntilItHasPlanned) {
+  const auto waits = [](std::uint64_t sequence, const char* reason) {
+    v1::PlanPending event;
+    event.set_sequence(sequence);
+    event.mutable_waiting()->set_reason(reason);
+    return event;
+  };
+  const At again{.pass = 100};
+  const History history = {told(0, {}, observed()),
+                           told(3, {}, waits(10'001, "ModelHubUnavailable"), "10001"),
+                           told(9, {}, waits(10'002, "DataHostUnavailable"), "10002"),
+                           told(60, again, observed(), kAgain), told(90, {}, planned())};
+  expect_no_order(history);
+  const json waiting = folded({history.begin(), history.begin() + 4});
+  EXPECT_EQ(waiting.at("waiting").at("reason"), "DataHostUnavailable");
+  EXPECT_EQ(waiting.at("waiting").at("since"), "2026-01-31T12:00:03.000Z");
+  EXPECT_FALSE(folded(history).contains("waiting"));
+  EXPECT_FALSE(folded({history[1], told(20, {}, failed<v1::PlanRejected>("ModelNotFound"))})
+                   .contains("waiting"));
+  EXPECT_FALSE(folded({history[1], told(20, {.pass = 20}, observed())}).contains("waiting"));
+}
+
+TEST(StatusFold, AStuckCleanupIsACondition) {
+  v1::NodesPending stuck;
+  stuck.set_sequence(1);
+  stuck.mutable_waiting()->set_reason("CleanupStuck");
+  stuck.mutable_waiting()->set_message("left: the lease of worker-1");
+  // The queue spoke in a later pass and with a higher number.
+  const History history = {told(0, {.pass = 100}, pending(7, 2), "7"),
+                           told(5, {}, v1::WorkspaceDeleted{}),
+                           told(700, {}, stuck, "cleanup-stuck-LeaseHeld"),
+                           told(1400, {}, stuck, "cleanup-stuck-LeaseHeld")};
+  expect_no_order(history);
+  const json shown = condition(folded(history), "CleanupStuck");
+  EXPECT_EQ(shown.at("status"), "True");
+  EXPECT_EQ(shown.at("message"), "left: the lease of worker-1");
+  EXPECT_EQ(shown.at("lastTransitionTime"), "2026-01-31T12:11:40.000Z");
+}
+
 TEST(StatusFold, ThePushDoesNotShowTheDownloadsBytes) {
   const At at;
   auto downloading = progress(1, 1, "Downloading", 0);

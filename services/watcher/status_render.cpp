@@ -157,6 +157,11 @@ json waiting_json(const View& view) {
             {"message", "the annotation tunesmith.dev/suspend is set; remove it to go on"},
             {"since", view.find("workspace-observed")->data_time}};
   }
+  if (const Known* pending = view.waits_for_plan()) {
+    json waiting = pending->data;
+    waiting["since"] = pending->first_since(pending->data_pass);
+    return waiting;
+  }
   if (view.waits_for_nodes()) {
     const Known* pending = view.find("nodes-pending");
     json waiting = {{"reason", pending->data.value("reason", "")},

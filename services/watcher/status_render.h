@@ -10,6 +10,7 @@ namespace tunesmith::watcher {
 
 // Tokens of our own beside those of the events.
 inline constexpr const char* kChange = "change";  // a WorkspaceObserved that a change caused
+inline constexpr const char* kCleanupStuck = "CleanupStuck";  // NodesPending with that reason
 std::string phase_token(
     const std::string& phase);  // the first progress in "Downloading", "Training" …
 

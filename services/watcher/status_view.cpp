@@ -50,6 +50,16 @@ bool View::waits_for_nodes() const {
          std::make_tuple(ready->last_pass(), ready->last_time());
 }
 
+const Known* View::waits_for_plan() const {
+  const Known* pending = find("plan-pending");
+  if (pending == nullptr || pending->data_pass < change_pass_) return nullptr;
+  for (const char* end : {"tuning-planned", "serving-planned", "plan-rejected"}) {
+    const Known* known = find(end);
+    if (known != nullptr && known->last_pass() >= pending->data_pass) return nullptr;
+  }
+  return pending;
+}
+
 bool View::suspended() const {
   const Known* observed = find("workspace-observed");
   return observed != nullptr && observed->data.value("suspended", false);

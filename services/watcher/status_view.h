@@ -34,6 +34,8 @@ class View {
   bool deleting() const { return has("workspace-deleted"); }
   // Nodes are waited for: the last word about them is NodesPending.
   bool waits_for_nodes() const;
+  // What the planner waits for; nullptr when there is a plan, a refusal or a later change.
+  const Known* waits_for_plan() const;
   bool suspended() const;
 
   // The last pass in which the object was changed: failures of earlier ones do not count any more.
