@@ -10,7 +10,8 @@ std::string to_json(const Current& current) {
   return nlohmann::json{{"generation", current.generation},
                         {"annotationsHash", current.annotations_hash},
                         {"deleting", current.deleting},
-                        {"suspended", current.suspended}}
+                        {"suspended", current.suspended},
+                        {"pass", current.pass}}
       .dump();
 }
 
@@ -22,6 +23,7 @@ Result<Current> current_from_json(const std::string& json) {
     current.annotations_hash = object.value("annotationsHash", "");
     current.deleting = object.value("deleting", false);
     current.suspended = object.value("suspended", false);
+    current.pass = object.value("pass", std::int64_t{0});
     return current;
   } catch (const nlohmann::json::exception& e) {
     return poison(
@@ -37,11 +39,17 @@ Standing standing_of(const std::optional<Current>& current, std::int64_t generat
   return Standing::kCurrent;
 }
 
-Result<Standing> standing(KeyValue& current_bucket, const events::v1::WorkspaceRef& workspace) {
-  auto entry = current_bucket.get(workspace.uid());
+Result<std::optional<Current>> read_current(KeyValue& current_bucket, const std::string& uid) {
+  auto entry = current_bucket.get(uid);
   if (!entry) return tl::unexpected(entry.error());
-  if (!*entry) return Standing::kDeleting;
+  if (!*entry) return std::nullopt;
   auto current = current_from_json((*entry)->value);
+  if (!current) return tl::unexpected(current.error());
+  return *current;
+}
+
+Result<Standing> standing(KeyValue& current_bucket, const events::v1::WorkspaceRef& workspace) {
+  auto current = read_current(current_bucket, workspace.uid());
   if (!current) return tl::unexpected(current.error());
   return standing_of(*current, workspace.generation());
 }

@@ -19,6 +19,9 @@ struct Current {
   std::string annotations_hash{};  // of our own annotations; a change of it is a new pass
   bool deleting = false;
   bool suspended = false;
+  // The pass of the newest change of this generation, ours of the annotations included: events of
+  // lower passes are from before it, those of higher ones only looked again.
+  std::int64_t pass = 0;
 
   bool operator==(const Current&) const = default;
 };
@@ -36,6 +39,9 @@ enum class Standing {
 // A missing entry counts as kDeleting: the watcher writes it before it announces anything, so what
 // is missing is gone.
 Standing standing_of(const std::optional<Current>& current, std::int64_t generation);
+
+// Nothing when there is no entry. Poison `CurrentUndecodable`.
+Result<std::optional<Current>> read_current(KeyValue& current_bucket, const std::string& uid);
 
 Result<Standing> standing(KeyValue& current_bucket, const events::v1::WorkspaceRef& workspace);
 

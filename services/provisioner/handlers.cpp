@@ -55,12 +55,18 @@ bus::Disposition Handlers::on_plan_cleared(const bus::IncomingEvent& incoming, s
   if (!cleared) {
     return bus::Disposition::dead(cleared.error());
   }
-  const auto standing = bus::standing(parts_.current, cleared->workspace());
-  if (!standing) {
+  const auto& workspace = cleared->workspace();
+  const auto current = bus::read_current(parts_.current, workspace.uid());
+  if (!current) {
     return bus::Disposition::retry(kBusRetry);
   }
-  if (*standing != bus::Standing::kCurrent) {
+  if (bus::standing_of(*current, workspace.generation()) != bus::Standing::kCurrent) {
     return bus::Disposition::done();
+  }
+  const bool same_generation = (*current)->generation == workspace.generation();
+  const std::int64_t since = same_generation ? (*current)->pass : workspace.pass();
+  if (workspace.pass() < since) {
+    return bus::Disposition::done();  // the change has an announcement of its own
   }
   const auto found = find_adapter(*cleared);
   if (!found) {
@@ -70,7 +76,7 @@ bus::Disposition Handlers::on_plan_cleared(const bus::IncomingEvent& incoming, s
     return done_or_retry(
         parts_.publisher.publish(bus::make_event(**found, "", incoming.traceparent)));
   }
-  if (auto wanted = parts_.nodes.want(*cleared, incoming.traceparent); !wanted) {
+  if (auto wanted = parts_.nodes.want(*cleared, since, incoming.traceparent); !wanted) {
     return done_or_retry(wanted);
   }
   // Asked again after the effect: a deletion that came between has found nothing to release.
@@ -88,7 +94,7 @@ bus::Disposition Handlers::on_adapter_ready(const bus::IncomingEvent& incoming, 
   return ready ? release(ready->workspace(), kAnyPass) : bus::Disposition::dead(ready.error());
 }
 
-// A failure of an older pass must not take the nodes from the retry.
+// A failure from before a change must not take the nodes from the retry.
 bus::Disposition Handlers::on_tuning_failed(const bus::IncomingEvent& incoming, std::stop_token) {
   const auto failed = bus::decode<events::v1::TuningFailed>(incoming);
   return failed ? release(failed->workspace(), failed->workspace().pass())

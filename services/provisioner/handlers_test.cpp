@@ -134,6 +134,25 @@ TEST_F(HandlersTest, EveryEndFreesTheWorkerForTheNext) {
   EXPECT_THAT(ready_uids(), ElementsAre("a", "b", "c", "d"));
 }
 
+TEST_F(HandlersTest, AFailureFreesTheWorkerThoughTheTrainingWasLookedAtAgain) {
+  const auto first = cleared("a");
+  const auto again = cleared("a", 1, 100);
+  set_current("a", {.generation = 1});  // nothing changed since
+  handlers_.on_plan_cleared(delivered(first), {});
+  handlers_.on_plan_cleared(delivered(again), {});
+  EXPECT_THAT(ready_uids(), ElementsAre("a"));
+  handlers_.on_tuning_failed(delivered(about<events::v1::TuningFailed>(workspace("a"))), {});
+  EXPECT_TRUE(state().assigned.empty());
+  handlers_.on_plan_cleared(delivered(again), {});
+  EXPECT_TRUE(state().assigned.empty());
+  // What was under way when the user asked for a retry gives way to the retry.
+  const auto retry = cleared("a", 1, 200);
+  handlers_.on_plan_cleared(delivered(again), {});
+  EXPECT_TRUE(state().assigned.empty());
+  handlers_.on_plan_cleared(delivered(retry), {});
+  EXPECT_THAT(ready_uids(), ElementsAre("a", "a"));
+}
+
 TEST_F(HandlersTest, AFailureOfAnOlderPassKeepsTheRetry) {
   handlers_.on_plan_cleared(delivered(cleared("a", 1, 1000)), {});
   handlers_.on_tuning_failed(delivered(about<events::v1::TuningFailed>(workspace("a"))), {});

@@ -141,7 +141,7 @@ Result<bool> LocalMachine::still_counts(const Claim& claim) {
   return *standing == bus::Standing::kCurrent;
 }
 
-Result<void> LocalMachine::want(const events::v1::PlanCleared& cleared,
+Result<void> LocalMachine::want(const events::v1::PlanCleared& cleared, std::int64_t since,
                                 const std::string& traceparent) {
   const auto& workspace = cleared.workspace();
   Claim claim;
@@ -150,6 +150,7 @@ Result<void> LocalMachine::want(const events::v1::PlanCleared& cleared,
   claim.name = workspace.name();
   claim.generation = workspace.generation();
   claim.pass = workspace.pass();
+  claim.since = since;
   claim.traceparent = traceparent;
   const std::scoped_lock lock(mutex_);
   return apply({.releases = {}, .claims = {claim}});

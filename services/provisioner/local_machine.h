@@ -33,7 +33,7 @@ class LocalMachine final : public NodeProvider {
  public:
   explicit LocalMachine(LocalParts parts) : parts_(std::move(parts)) {}
 
-  Result<void> want(const events::v1::PlanCleared& cleared,
+  Result<void> want(const events::v1::PlanCleared& cleared, std::int64_t since,
                     const std::string& traceparent) override;
   Result<void> release(const Release& wish) override;
   Result<void> reconcile(const std::string& uid) override;

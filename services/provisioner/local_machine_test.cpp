@@ -17,7 +17,7 @@ using LocalMachineTest = ProvisionerTest;
 
 TEST_F(LocalMachineTest, AnnouncesNodeAndPlan) {
   auto local = machine();
-  ASSERT_TRUE(local.want(cleared("a"), "trace").has_value());
+  ASSERT_TRUE(local.want(cleared("a"), 0, "trace").has_value());
   const auto ready = publisher_.all<events::v1::NodesReady>();
   ASSERT_EQ(ready.size(), 1u);
   EXPECT_EQ(ready[0].plan().tuning_key(), "key");
@@ -32,7 +32,7 @@ TEST_F(LocalMachineTest, AnnouncesNodeAndPlan) {
 TEST_F(LocalMachineTest, TheQueueMovesAndPlacesAreAnnounced) {
   auto local = machine();
   for (const char* uid : {"a", "b", "c"}) {
-    ASSERT_TRUE(local.want(cleared(uid), "").has_value());
+    ASSERT_TRUE(local.want(cleared(uid), 0, "").has_value());
   }
   auto pending = publisher_.all<events::v1::NodesPending>();
   ASSERT_EQ(pending.size(), 2u);
@@ -52,7 +52,7 @@ TEST_F(LocalMachineTest, WhatCouldNotBePublishedIsPublishedByTheNextProcess) {
   {
     auto local = machine();
     publisher_.fail_next(kNoBus);
-    EXPECT_FALSE(local.want(cleared("a"), "").has_value());
+    EXPECT_FALSE(local.want(cleared("a"), 0, "").has_value());
   }
   EXPECT_FALSE(state().assigned.at(0).announced);
   auto next = machine();
@@ -63,7 +63,7 @@ TEST_F(LocalMachineTest, WhatCouldNotBePublishedIsPublishedByTheNextProcess) {
 TEST_F(LocalMachineTest, ReconcileTakesFromWhoNoLongerCounts) {
   auto local = machine(2);
   for (const char* uid : {"suspended", "outdated", "deleted", "gone", "waits"}) {
-    ASSERT_TRUE(local.want(cleared(uid), "").has_value());
+    ASSERT_TRUE(local.want(cleared(uid), 0, "").has_value());
   }
   set_current("suspended", {.generation = 1, .suspended = true});
   set_current("outdated", {.generation = 2});
@@ -79,7 +79,7 @@ TEST_F(LocalMachineTest, ReconcileTakesFromWhoNoLongerCounts) {
 TEST_F(LocalMachineTest, ReconcileOfOneTouchesNoOther) {
   auto local = machine(2);
   for (const char* uid : {"a", "b"}) {
-    ASSERT_TRUE(local.want(cleared(uid), "").has_value());
+    ASSERT_TRUE(local.want(cleared(uid), 0, "").has_value());
     set_current(uid, {.generation = 2});
   }
   const auto writes = inventory_.writes();
@@ -92,7 +92,7 @@ TEST_F(LocalMachineTest, ReconcileOfOneTouchesNoOther) {
 TEST_F(LocalMachineTest, AQueuedWorkspaceWhosePlanIsGoneGivesItsPlaceToTheNext) {
   auto local = machine();
   for (const char* uid : {"a", "b", "c"}) {
-    ASSERT_TRUE(local.want(cleared(uid), "").has_value());
+    ASSERT_TRUE(local.want(cleared(uid), 0, "").has_value());
   }
   ASSERT_TRUE(plans_.remove("b.1").has_value());
   ASSERT_TRUE(local.release({"a", 1, kAnyPass}).has_value());
@@ -112,7 +112,7 @@ TEST_F(LocalMachineTest, TwoProcessesAtOnceLoseNothing) {
     for (int i = 0; i < 20; ++i) {
       threads.emplace_back([&, i] {
         EXPECT_TRUE(
-            (i % 2 == 0 ? one : two).want(events[static_cast<std::size_t>(i)], "").has_value());
+            (i % 2 == 0 ? one : two).want(events[static_cast<std::size_t>(i)], 0, "").has_value());
       });
     }
   }

@@ -14,8 +14,9 @@ namespace tunesmith::provisioner {
 class NodeProvider {
  public:
   virtual ~NodeProvider() = default;
-  // Nodes for this plan. Known already: it is announced again in the pass of this event.
-  virtual Result<void> want(const events::v1::PlanCleared& cleared,
+  // Nodes for this plan; `since`: the pass of the newest change of the Workspace. Known already: it
+  // is announced again in the pass of this event, unless it runs and nothing changed.
+  virtual Result<void> want(const events::v1::PlanCleared& cleared, std::int64_t since,
                             const std::string& traceparent) = 0;
   // No longer wanted.
   virtual Result<void> release(const Release& wish) = 0;

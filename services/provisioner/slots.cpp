@@ -15,7 +15,7 @@ constexpr std::size_t kMostEnded = 256;
 
 bool covers(const Release& wish, const Claim& claim) {
   return claim.uid == wish.uid &&
-         std::pair(claim.generation, claim.pass) <= std::pair(wish.generation, wish.pass);
+         std::pair(claim.generation, claim.since) <= std::pair(wish.generation, wish.pass);
 }
 
 void release(SlotState& state, const Release& wish) {
@@ -39,6 +39,12 @@ void renew(Claim& known, const Claim& wish) {
   const auto order = [](const Claim& claim) { return std::pair(claim.generation, claim.pass); };
   if (order(wish) < order(known)) {
     return;
+  }
+  const bool runs = known.place == 0 && known.announced;
+  const bool looks_again =
+      wish.generation == known.generation && wish.since <= known.since && wish.pass != known.pass;
+  if (runs && looks_again) {
+    return;  // a second NodesReady would train once more what fails meanwhile
   }
   if (order(known) < order(wish)) {
     known = wish;

@@ -16,7 +16,8 @@ namespace tunesmith::provisioner {
 struct Claim {
   std::string uid, name_space, name;
   std::int64_t generation = 0;
-  std::int64_t pass = 0;    // of the newest PlanCleared
+  std::int64_t pass = 0;    // of the PlanCleared that is served
+  std::int64_t since = 0;   // of the newest change before it: failures from there on are its own
   std::string traceparent;  // of that event
   std::uint64_t sequence =
       0;  // number of what is to be told in this pass: assignments, or changes of the place
@@ -27,8 +28,8 @@ struct Claim {
   events::v1::WorkspaceRef workspace() const;
 };
 
-// What is no longer wanted: the claim of `uid`, if it is of a generation up to `generation` and a
-// pass up to `pass`.
+// What is no longer wanted: the claim of `uid`, if it is of a generation up to `generation` and no
+// change came after `pass`.
 struct Release {
   std::string uid;
   std::int64_t generation = 0;
@@ -44,9 +45,8 @@ struct SlotState {
   std::uint32_t workers = 1;
   std::uint64_t memory_bytes_per_worker = 0;  // what the planner plans with
   std::vector<Claim> assigned;  // at most `workers`, unless the operator lowered the number
-  // The last passes that ended for good, newest last, at most 256: a PlanCleared of such a pass
-  // that is delivered once more must not be served again (its NodesReady would have an id that the
-  // bus drops).
+  // The last passes that ended for good, newest last, at most 256: a PlanCleared that comes after
+  // the end, delivered once more or of a look again, must not be served. A change is.
   std::vector<Release> ended;
   std::vector<Claim> waiting;  // in the order they came
 
@@ -64,7 +64,8 @@ inline constexpr std::int64_t kAnyGeneration = INT64_MAX;
 struct Wishes {
   std::vector<Release> releases;
   std::vector<Claim> claims;  // PlanCleared: one that is known takes over generation, pass and
-                              // trace, and is announced again
+                              // trace, and is announced again; a look again changes nothing
+                              // for one that was told to run
 };
 
 // What is to be announced; after it was, announced() records it.

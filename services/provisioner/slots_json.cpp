@@ -13,7 +13,7 @@ json to_value(const Claim& claim) {
           {"name", claim.name},         {"generation", claim.generation},
           {"pass", claim.pass},         {"traceparent", claim.traceparent},
           {"sequence", claim.sequence}, {"announced", claim.announced},
-          {"place", claim.place}};
+          {"place", claim.place},       {"since", claim.since}};
 }
 
 Claim claim_of(const json& value) {
@@ -23,6 +23,7 @@ Claim claim_of(const json& value) {
   claim.name = value.at("name").get<std::string>();
   claim.generation = value.at("generation").get<std::int64_t>();
   claim.pass = value.at("pass").get<std::int64_t>();
+  claim.since = value.value("since", claim.pass);
   claim.traceparent = value.value("traceparent", "");
   claim.sequence = value.at("sequence").get<std::uint64_t>();
   claim.announced = value.at("announced").get<bool>();

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <optional>
 #include <random>
 #include <set>
 
@@ -12,13 +13,16 @@ namespace {
 
 using ::testing::ElementsAre;
 
-Claim claim(const std::string& uid, std::int64_t generation = 1, std::int64_t pass = 0) {
+// Asked for by a change, unless `since` tells an older one: a look again.
+Claim claim(const std::string& uid, std::int64_t generation = 1, std::int64_t pass = 0,
+            std::optional<std::int64_t> since = std::nullopt) {
   Claim result;
   result.uid = uid;
   result.name_space = "default";
   result.name = "w-" + uid;
   result.generation = generation;
   result.pass = pass;
+  result.since = since.value_or(pass);
   return result;
 }
 
@@ -129,6 +133,75 @@ TEST(Slots, APassThatEndedIsNotServedAgainButANewOneIs) {
         next_actions(state, {.releases = {{"u" + std::to_string(i), 1, 0}}, .claims = {}}).state;
   }
   EXPECT_EQ(state.ended.size(), 256u);
+}
+
+TEST(Slots, ALookAgainLeavesARunningTrainingAlone) {
+  auto state =
+      all_said(next_actions(machine(1), {.releases = {}, .claims = {claim("a"), claim("b")}}));
+  const Wishes again{.releases = {}, .claims = {claim("a", 1, 100, 0), claim("b", 1, 100, 0)}};
+  auto decision = next_actions(state, again);
+  EXPECT_THAT(said(decision), ElementsAre("pending b@1#1"));  // in the new pass
+  // The one training that was asked for fails: the worker goes on, and no look again that was
+  // under way asks for the same.
+  decision = next_actions(all_said(decision), {.releases = {{"a", 1, 0}}, .claims = {}});
+  EXPECT_THAT(said(decision), ElementsAre("ready b#1"));
+  decision =
+      next_actions(all_said(decision),
+                   {.releases = {}, .claims = {claim("a", 1, 100, 0), claim("b", 1, 101, 0)}});
+  EXPECT_THAT(said(decision), ElementsAre());
+  decision = next_actions(decision.state, {.releases = {{"b", 1, 0}}, .claims = {}});
+  EXPECT_TRUE(decision.state.assigned.empty());
+  EXPECT_THAT(said(next_actions(decision.state, {.releases = {}, .claims = {claim("a", 1, 200)}})),
+              ElementsAre("ready a#1"));
+}
+
+TEST(Slots, ALookAgainTellsWhatACrashKeptFromBeingSaid) {
+  const auto state = next_actions(machine(1), {.releases = {}, .claims = {claim("a")}}).state;
+  EXPECT_THAT(said(next_actions(state, {.releases = {}, .claims = {claim("a", 1, 100, 0)}})),
+              ElementsAre("ready a#1"));
+}
+
+// Changes, looks again and failures in any order: one training per change, none after its failure.
+TEST(Slots, WhateverIsLookedAtAgainIsTrainedOncePerChange) {
+  for (std::uint32_t seed = 0; seed < 200; ++seed) {
+    std::mt19937 random(seed);
+    const auto pick = [&](int count) { return static_cast<int>(random() % count); };
+    SlotState state = machine(static_cast<std::uint32_t>(1 + pick(2)));
+    std::map<std::string, std::int64_t> changed;
+    std::set<std::string> alive;
+    std::map<std::string, int> trained;  // by uid and change
+    for (int step = 1; step <= 80; ++step) {
+      const std::string uid(1, static_cast<char>('a' + pick(4)));
+      Wishes wishes;
+      const int what = pick(4);
+      if (what == 0 || !changed.contains(uid)) {
+        changed[uid] = step;
+        wishes.claims = {claim(uid, 1, step)};
+        alive.insert(uid);
+      } else if (what <= 2) {
+        wishes.claims = {claim(uid, 1, step, changed[uid])};
+      } else if (!state.assigned.empty()) {
+        const Claim& fails = state.assigned.front();
+        wishes.releases = {{fails.uid, 1, fails.pass}};
+        alive.erase(fails.uid);
+      }
+      const Decision decision = next_actions(state, wishes);
+      for (const auto& one : decision.announcements) {
+        if (one.kind == Announcement::Kind::kReady) {
+          ++trained[one.claim.uid + "/" + std::to_string(one.claim.since)];
+        }
+      }
+      state = all_said(decision);
+      std::set<std::string> held;
+      for (const auto* claims : {&state.assigned, &state.waiting}) {
+        for (const Claim& one : *claims) held.insert(one.uid);
+      }
+      EXPECT_EQ(held, alive) << "seed " << seed << ", step " << step;
+    }
+    for (const auto& [change, times] : trained) {
+      EXPECT_EQ(times, 1) << "seed " << seed << ": " << change;
+    }
+  }
 }
 
 TEST(Slots, FewerWorkersLetTheAssignedFinish) {

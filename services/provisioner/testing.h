@@ -36,7 +36,7 @@ class ProvisionerTest : public ::testing::Test {
   // What watcher and planner would have written.
   events::v1::PlanCleared cleared(const std::string& uid, std::int64_t generation = 1,
                                   std::int64_t pass = 0) {
-    set_current(uid, {.generation = generation});
+    set_current(uid, {.generation = generation, .pass = pass});
     EXPECT_TRUE(
         plans_.put(uid + "." + std::to_string(generation), plan().SerializeAsString()).has_value());
     events::v1::PlanCleared event;

@@ -149,6 +149,12 @@ TEST_F(WatcherTest, AnEditIsAGenerationAnAnnotationIsAPass) {
   EXPECT_EQ(all[2].workspace().pass(), 1'700'000'000);
   EXPECT_EQ(all[3].workspace().pass(), 1'700'000'001);
   EXPECT_EQ(bus::current_from_json(*current_.value("u1"))->generation, 2);
+  // A look again is none of these.
+  clock_.advance(seconds(3'600));
+  handlers_->look_again();
+  ASSERT_EQ(announced().size(), 5u);
+  EXPECT_GT(announced()[4].workspace().pass(), 1'700'003'000);
+  EXPECT_EQ(bus::current_from_json(*current_.value("u1"))->pass, 1'700'000'001);
 }
 
 TEST_F(WatcherTest, SuspensionStandsInCurrent) {
@@ -178,6 +184,7 @@ TEST_F(WatcherTest, InlinesTheConfigMapOncePerGeneration) {
   EXPECT_EQ(announced()[1].training_config_yaml(), "a: 1");
   EXPECT_EQ(announced()[1].training_config_problem(), "");
   EXPECT_GT(announced()[1].workspace().pass(), 0);
+  EXPECT_EQ(bus::current_from_json(*current_.value("u1"))->pass, announced()[1].workspace().pass());
   config("a: 2");
   ASSERT_EQ(announced().size(), 2u);
   clock_.advance(seconds(61));

@@ -109,23 +109,37 @@ Result<void> KvSource::on_removed(const std::string& key) {
 // `current` first, then the announcement: a handler that hears of it must find it. What was
 // announced before is known from this process or, after a start, from the status.
 Result<void> KvSource::reconcile(const SourceObject& object) {
-  const bus::Current wanted{.generation = object.generation,
-                            .annotations_hash = object.annotations_hash,
-                            .deleting = object.deleting,
-                            .suspended = object.suspended};
-  auto have = current_.get(object.uid);
-  if (!have) return tl::unexpected(have.error());
-  if (!*have || (*have)->value != bus::to_json(wanted)) {
-    if (auto put = current_.put(object.uid, bus::to_json(wanted)); !put) {
-      return tl::unexpected(put.error());
-    }
+  if (object.deleting) {
+    auto put = put_current(object, std::nullopt, 0);
+    return put ? announce(object, 0, "") : put;
   }
-  if (object.deleting) return announce(object, 0, "");
   auto last = announced(object);
   if (!last) return tl::unexpected(last.error());
-  if (!*last || (*last)->generation != object.generation) return announce(object, 0, "");
-  if ((*last)->annotations_hash == object.annotations_hash) return {};
-  return announce(object, next_pass(**last), "");
+  const bool known = *last && (*last)->generation == object.generation;
+  if (known && (*last)->annotations_hash == object.annotations_hash) {
+    return put_current(object, std::nullopt, (*last)->pass);
+  }
+  const std::int64_t pass = known ? next_pass(**last) : 0;
+  auto put = put_current(object, pass, 0);
+  return put ? announce(object, pass, "") : put;
+}
+
+Result<void> KvSource::put_current(const SourceObject& object, std::optional<std::int64_t> pass,
+                                   std::int64_t lost) {
+  bus::Current wanted{.generation = object.generation,
+                      .annotations_hash = object.annotations_hash,
+                      .deleting = object.deleting,
+                      .suspended = object.suspended};
+  auto have = current_.get(object.uid);
+  if (!have) return tl::unexpected(have.error());
+  wanted.pass = pass.value_or(lost);
+  if (!pass && *have) {
+    const auto before = bus::current_from_json((*have)->value);
+    if (before && before->generation == object.generation) wanted.pass = before->pass;
+  }
+  if (*have && (*have)->value == bus::to_json(wanted)) return {};
+  auto put = current_.put(object.uid, bus::to_json(wanted));
+  return put ? Result<void>() : tl::unexpected(put.error());
 }
 
 Result<std::optional<KvSource::Announced>> KvSource::announced(const SourceObject& object) {
@@ -233,7 +247,9 @@ Result<void> KvSource::on_config_map(const bus::KeyValueEntry& entry) {
     }
   }
   for (const auto& [object, last] : lacking) {
-    if (auto told = announce(object, next_pass(last), ""); !told) return told;
+    const std::int64_t pass = next_pass(last);
+    if (auto put = put_current(object, pass, 0); !put) return put;
+    if (auto told = announce(object, pass, ""); !told) return told;
   }
   return {};
 }

@@ -73,6 +73,10 @@ class KvSource {
 
   Result<void> reconcile(const SourceObject& object);
   Result<std::optional<Announced>> announced(const SourceObject& object);
+  // `pass`: of the change that is about to be announced; nothing when none is: it stays, and is
+  // `lost` when the entry was.
+  Result<void> put_current(const SourceObject& object, std::optional<std::int64_t> pass,
+                           std::int64_t lost);
   Result<void> announce(const SourceObject& object, std::int64_t pass, const char* suffix);
   Result<Config> config_of(const SourceObject& object);
   Result<void> on_removed(const std::string& key);
