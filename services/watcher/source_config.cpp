@@ -1,0 +1,70 @@
+// KvSource: the ConfigMaps that Workspaces name.
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "watcher/source_kv.h"
+#include "workspace/workspace.h"
+
+namespace tunesmith::watcher {
+
+using nlohmann::json;
+
+// Read once per generation, so that passes of one generation agree; a missing one is looked for
+// again.
+Result<KvSource::Config> KvSource::config_of(const SourceObject& object) {
+  if (object.config_map.empty()) return Config{};
+  {
+    const std::scoped_lock lock(mutex_);
+    const auto known = configs_.find(object.uid);
+    if (known != configs_.end() && known->second.generation == object.generation &&
+        known->second.problem.empty()) {
+      return known->second;
+    }
+  }
+  Config config{.generation = object.generation, .yaml = {}, .problem = {}};
+  const std::string named = "ConfigMap " + object.name_space + "/" + object.config_map;
+  auto entry = workspaces_.get("configmap." + object.name_space + "." + object.config_map);
+  if (!entry && entry.error().failure_class == FailureClass::kTransient) {
+    return tl::unexpected(entry.error());
+  }
+  if (!entry || !*entry) {
+    config.problem = named + " named by tuning.config does not exist; apply it";
+  } else {
+    const auto map = json::parse((*entry)->value, nullptr, false);
+    const auto pointer = json::json_pointer(std::string("/data/") + workspace::kTrainingConfigKey);
+    if (!map.is_object() || !map.contains(pointer) || !map.at(pointer).is_string()) {
+      config.problem = named + " has no key " + workspace::kTrainingConfigKey + " in data";
+    } else if (map.at(pointer).get_ref<const std::string&>().size() > kLargestConfigBytes) {
+      config.problem = named + ": " + workspace::kTrainingConfigKey + " is larger than 64 KiB";
+    } else {
+      config.yaml = map.at(pointer).get<std::string>();
+    }
+  }
+  const std::scoped_lock lock(mutex_);
+  configs_[object.uid] = config;
+  return config;
+}
+
+Result<void> KvSource::on_config_map(const bus::KeyValueEntry& entry) {
+  if (entry.deleted) return {};
+  std::vector<std::pair<SourceObject, Announced>> lacking;
+  {
+    const std::scoped_lock lock(mutex_);
+    for (const auto& [uid, object] : objects_) {
+      const auto config = configs_.find(uid);
+      const bool lacked = config != configs_.end() && !config->second.problem.empty() &&
+                          config->second.generation == object.generation;
+      const bool names_it = "configmap." + object.name_space + "." + object.config_map == entry.key;
+      if (lacked && names_it && !object.deleting) lacking.emplace_back(object, announced_[uid]);
+    }
+  }
+  for (const auto& [object, last] : lacking) {
+    const std::int64_t pass = next_pass(last);
+    if (auto put = put_current(object, pass, 0); !put) return put;
+    if (auto told = announce(object, pass, ""); !told) return told;
+  }
+  return {};
+}
+
+}  // namespace tunesmith::watcher
