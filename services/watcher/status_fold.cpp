@@ -134,6 +134,7 @@ void say(const v1::TuningProgressed& event, const std::string&, Said& said) {
                {"bytesDone", event.bytes_done()},
                {"bytesTotal", event.bytes_total()}};
   if (event.has_eval_loss()) said.data["evalLoss"] = event.eval_loss();
+  if (event.has_waiting()) said.data["waiting"] = failure_json(event.waiting());
 }
 
 void say(const v1::AdapterReady& event, const std::string&, Said& said) {

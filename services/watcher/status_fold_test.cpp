@@ -235,6 +235,20 @@ TEST(StatusFold, SaysWhatIsWaitedFor) {
   EXPECT_EQ(condition(status, "NodesReady").at("status"), "False");
 }
 
+TEST(StatusFold, WhatADownloadWaitsForIsOverWithTheNextProgress) {
+  const At at;
+  auto cut = progress(1, 2, "Downloading", 0);
+  cut.mutable_waiting()->set_reason("ConnectionLost");
+  const History history = {told(0, at, observed()), told(2, at, planned()),
+                           told(12, at, progress(1, 1, "Downloading", 0), "1/1"),
+                           told(14, at, cut, "1/2"),
+                           told(20, at, progress(1, 3, "Downloading", 0), "1/3")};
+  expect_no_order(history);
+  EXPECT_EQ(folded({history.begin(), history.begin() + 4}).at("waiting").at("reason"),
+            "ConnectionLost");
+  EXPECT_FALSE(folded(history).contains("waiting"));
+}
+
 TEST(StatusFold, WhatTheCheckOfTheOutputWaitedForIsOverWithThePlanCleared) {
   const At at;
   const History history = {told(0, at, observed()), told(2, at, planned()),

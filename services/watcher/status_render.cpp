@@ -172,6 +172,12 @@ json waiting_json(const View& view) {
     if (view.first("nodes-pending").empty()) waiting["since"] = pending->data_time;
     return waiting;
   }
+  const Known* progress = view.find("tuning-progressed");
+  if (progress != nullptr && progress->data.contains("waiting") && !view.has("adapter-ready")) {
+    json waiting = progress->data.at("waiting");
+    waiting["since"] = progress->data_time;
+    return waiting;
+  }
   const Known* pushing = push_progress(view);
   if (pushing != nullptr && pushing->data.contains("waiting")) {
     json waiting = pushing->data.at("waiting");
