@@ -1,5 +1,7 @@
 #include "cli/apply_plan.h"
 
+#include <charconv>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "cli/json_view.h"
@@ -13,6 +15,15 @@ using nlohmann::json;
 constexpr const char* kServerOwned[] = {"uid",           "generation",      "creationTimestamp",
                                         "managedFields", "resourceVersion", "deletionTimestamp",
                                         "selfLink",      "finalizers",      "ownerReferences"};
+
+constexpr const char* kRetry = "tunesmith.dev/retry";
+
+std::string retry_of(const json& object) {
+  const json* annotations = member(object, "/metadata/annotations");
+  if (annotations == nullptr || !annotations->is_object()) return "";
+  const auto found = annotations->find(kRetry);
+  return found != annotations->end() && found->is_string() ? found->get<std::string>() : "";
+}
 
 json without_server_fields(json object) {
   object.erase("status");
@@ -36,6 +47,11 @@ Result<ApplyPlan> plan_apply(json wanted, const json* stored, const std::string&
   }
   if (member(*stored, "/metadata/deletionTimestamp") != nullptr) {
     return permanent("BeingDeleted", what + " is being deleted; apply it again when it is gone");
+  }
+  // `tunesmith retry` wrote it, so a manifest that does not know of it does not take it back.
+  const std::string retried = retry_of(*stored);
+  if (!retried.empty() && retry_of(wanted).empty()) {
+    wanted["metadata"]["annotations"][kRetry] = retried;
   }
   const bool same = same_spec(*stored, wanted);
   if (same && without_server_fields(*stored) == wanted) return ApplyPlan{};
@@ -83,6 +99,26 @@ std::optional<std::string> plan_delete(const json& stored, const std::string& no
   if (member(stored, "/metadata/deletionTimestamp") != nullptr) return std::nullopt;
   json object = stored;
   object["metadata"]["deletionTimestamp"] = now;
+  return object.dump();
+}
+
+Result<std::string> plan_retry(const json& stored, std::int64_t unix_seconds) {
+  if (member(stored, "/metadata/deletionTimestamp") != nullptr) {
+    return permanent("BeingDeleted", "workspace.kaito.sh/" + text_at(stored, "/metadata/name") +
+                                         " is being deleted and cannot be retried");
+  }
+  const std::string present = retry_of(stored);
+  std::int64_t before = 0;
+  const auto read = std::from_chars(present.data(), present.data() + present.size(), before);
+  const bool is_number = read.ec == std::errc() && read.ptr == present.data() + present.size();
+  // Two retries within a second, or a clock that was set back.
+  if (is_number && before >= unix_seconds && before < std::numeric_limits<std::int64_t>::max()) {
+    unix_seconds = before + 1;
+  }
+  json object = stored;
+  json& annotations = object["metadata"]["annotations"];
+  if (!annotations.is_object()) annotations = json::object();
+  annotations[kRetry] = std::to_string(unix_seconds);
   return object.dump();
 }
 

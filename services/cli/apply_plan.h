@@ -2,6 +2,7 @@
 // CLI plays without Kubernetes. Pure.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -23,7 +24,8 @@ struct ApplyPlan {
 
 // `stored` is what stands under the key (nullptr = nothing), `uid` and `now` (RFC 3339) are for a
 // new object. Server-owned fields of the manifest (uid, generation, creationTimestamp, status …)
-// are ignored. The generation grows when resource, tuning or inference mean something else.
+// are ignored. The generation grows when resource, tuning or inference mean something else. The
+// annotation that plan_retry sets stays where the manifest says nothing of it.
 // Permanent `BeingDeleted`.
 Result<ApplyPlan> plan_apply_workspace(const nlohmann::json& manifest, const nlohmann::json* stored,
                                        const std::string& uid, const std::string& now);
@@ -33,5 +35,10 @@ Result<ApplyPlan> plan_apply_config_map(const nlohmann::json& manifest,
 
 // The object with deletionTimestamp `now`; nullopt when it already has one.
 std::optional<std::string> plan_delete(const nlohmann::json& stored, const std::string& now);
+
+// The object with the annotation `tunesmith.dev/retry` at a value it did not have: `unix_seconds`,
+// or one more than the present value where that is not less. The generation stays. Permanent
+// `BeingDeleted`.
+Result<std::string> plan_retry(const nlohmann::json& stored, std::int64_t unix_seconds);
 
 }  // namespace tunesmith::cli

@@ -77,6 +77,45 @@ TEST(ApplyWorkspace, WhatIsBeingDeletedIsNotChanged) {
   EXPECT_EQ(plan_delete(stored, "2026-04-04T00:00:00Z"), std::nullopt);
 }
 
+TEST(Retry, GivesTheAnnotationANewValueAndKeepsTheGeneration) {
+  const json stored = stored_object();
+  const json once = json::parse(*plan_retry(stored, 1'000));
+  EXPECT_EQ(once["metadata"]["annotations"]["tunesmith.dev/retry"], "1000");
+  EXPECT_EQ(once["metadata"]["generation"], 1);
+  EXPECT_EQ(once["tuning"], stored["tuning"]);
+  const json twice = json::parse(*plan_retry(once, 1'000));
+  EXPECT_EQ(twice["metadata"]["annotations"]["tunesmith.dev/retry"], "1001");
+  const json after_the_clock_went_back = json::parse(*plan_retry(twice, 7));
+  EXPECT_EQ(after_the_clock_went_back["metadata"]["annotations"]["tunesmith.dev/retry"], "1002");
+}
+
+TEST(Retry, TakesAnyPresentValue) {
+  for (const json& value :
+       {json("soon"), json(""), json(7), json("9223372036854775807"), json("5 or so")}) {
+    json stored = stored_object();
+    stored["metadata"]["annotations"] = {{"tunesmith.dev/retry", value}, {"other", "kept"}};
+    const json retried = json::parse(*plan_retry(stored, 1'000));
+    EXPECT_EQ(retried["metadata"]["annotations"]["tunesmith.dev/retry"], "1000") << value;
+    EXPECT_EQ(retried["metadata"]["annotations"]["other"], "kept");
+  }
+}
+
+TEST(Retry, RefusesWhatIsBeingDeleted) {
+  const json stored = json::parse(*plan_delete(stored_object(), "2026-03-03T00:00:00Z"));
+  const auto plan = plan_retry(stored, 1'000);
+  ASSERT_FALSE(plan);
+  EXPECT_EQ(plan.error().reason, "BeingDeleted");
+}
+
+TEST(ApplyWorkspace, TheManifestOfARetriedWorkspaceChangesNothing) {
+  const json stored = json::parse(*plan_retry(stored_object(), 1'000));
+  applied(kManifest, &stored, Change::kUnchanged);
+  json manifest = kManifest;
+  manifest["metadata"]["annotations"] = {{"tunesmith.dev/retry", "by hand"}};
+  EXPECT_EQ(applied(manifest, &stored, Change::kConfigured)["metadata"]["annotations"],
+            manifest["metadata"]["annotations"]);
+}
+
 TEST(ApplyConfigMap, CountsChangesOfItsData) {
   const json manifest = json::parse(
       R"({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}, "data": {"k": "1"}})");

@@ -2,7 +2,9 @@
 // printed by the caller as one sentence.
 #pragma once
 
+#include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/session.h"
@@ -43,6 +45,18 @@ struct DeleteOptions {
 };
 Result<int> remove(const CommandContext& context, const DeleteOptions& options);
 
+// Has the Workspaces tried once more as they stand: a new pass of the same generation.
+// Waits a little until the watcher has begun it.
+Result<int> retry(const CommandContext& context, const std::vector<std::string>& arguments);
+
+struct DeadLetterOptions {
+  std::string output;                // list: "" or json
+  std::vector<std::string> numbers;  // replay
+};
+Result<int> list_dead_letters(const CommandContext& context, const DeadLetterOptions& options);
+// Publishes the events of these dead letters again; the letters stay in the list.
+Result<int> replay_dead_letters(const CommandContext& context, const DeadLetterOptions& options);
+
 Result<int> bus_init(const CommandContext& context);
 
 // What a command's arguments name: "[KIND] NAME…" or "KIND/NAME…"; without a kind, Workspaces are
@@ -54,6 +68,10 @@ struct Target {
 Result<Target> parse_target(const std::vector<std::string>& arguments);
 // The same for exactly one Workspace.
 Result<std::string> parse_workspace_name(const std::vector<std::string>& arguments);
+
+// The session and the object of the one Workspace that the arguments name.
+Result<std::pair<Session, nlohmann::json>> open_workspace(
+    const CommandContext& context, const std::vector<std::string>& arguments);
 
 // A text of a file or of standard input ("-"). Permanent `FileUnreadable`.
 Result<std::string> read_input(const std::string& file);

@@ -50,20 +50,15 @@ Result<std::vector<Doomed>> doomed_objects(const CommandContext& context,
 
 // Marks a Workspace as being deleted; the watcher sees it, and the provisioner cleans up.
 Result<void> mark(Session& session, const Doomed& doomed) {
-  for (int conflicts = 0;; ++conflicts) {
-    const auto entry = find_object(session, doomed.kind, doomed.name_space, doomed.name);
-    if (!entry) return tl::unexpected(entry.error());
-    if (!*entry) return {};
-    const json stored = json::parse((*entry)->value, nullptr, false);
-    if (!stored.is_object()) return session.workspaces->remove((*entry)->key);
-    const auto marked = plan_delete(stored, now());
-    if (!marked) return {};
-    const auto written = session.workspaces->update((*entry)->key, *marked, (*entry)->revision);
-    if (written) return {};
-    if (written.error().reason != "RevisionConflict" || conflicts > 8) {
-      return tl::unexpected(written.error());
-    }
+  const auto marked = change_object(session, doomed.kind, doomed.name_space, doomed.name,
+                                    [](const json& stored) -> Result<std::optional<std::string>> {
+                                      return plan_delete(stored, now());
+                                    });
+  if (marked || marked.error().reason == "NotFound") return {};
+  if (marked.error().reason == "ObjectUndecodable") {
+    return session.workspaces->remove(key_of(doomed.kind, doomed.name_space, doomed.name));
   }
+  return tl::unexpected(marked.error());
 }
 
 // Blocks on the bucket's watch. False when it was interrupted.

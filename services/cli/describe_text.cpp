@@ -16,24 +16,6 @@ namespace {
 using nlohmann::json;
 using WallTime = std::chrono::system_clock::time_point;
 
-// Lines "Name:  value", the values below each other; what is empty is left out.
-class Section {
- public:
-  explicit Section(std::string title = "") : title_(std::move(title)) {}
-  void add(const std::string& name, const std::string& value) {
-    if (value.empty()) return;
-    table_.rows.push_back({(title_.empty() ? "" : "  ") + name + ":", value});
-  }
-  std::string text() const {
-    if (table_.rows.empty()) return "";
-    return (title_.empty() ? "" : title_ + ":\n") + to_text(table_);
-  }
-
- private:
-  std::string title_;
-  Table table_;
-};
-
 std::string ago(const std::string& time, WallTime now) {
   const auto then = parse_rfc3339(time);
   if (!then) return time;
@@ -58,6 +40,32 @@ std::string joined(const json& map) {
   }
   return text;
 }
+
+// Lines "Name:  value", the values below each other; what is empty is left out.
+class Section {
+ public:
+  explicit Section(std::string title = "") : title_(std::move(title)) {}
+  void add(const std::string& name, const std::string& value) {
+    if (value.empty()) return;
+    table_.rows.push_back({(title_.empty() ? "" : "  ") + name + ":", value});
+  }
+  struct Field {
+    const char* name;
+    const char* pointer;
+    std::string (*text)(const json& object, const std::string& pointer);
+  };
+  void add(const json& object, std::initializer_list<Field> fields) {
+    for (const Field& field : fields) add(field.name, field.text(object, field.pointer));
+  }
+  std::string text() const {
+    if (table_.rows.empty()) return "";
+    return (title_.empty() ? "" : title_ + ":\n") + to_text(table_);
+  }
+
+ private:
+  std::string title_;
+  Table table_;
+};
 
 std::string head(const json& object, const json& status, WallTime now) {
   Section section;
@@ -88,12 +96,12 @@ std::string head(const json& object, const json& status, WallTime now) {
 
 std::string plan(const json& status) {
   Section section("Plan");
-  section.add("Model", text_at(status, "/plan/repository"));
-  section.add("Revision", text_at(status, "/plan/modelRevision"));
-  section.add("Instance", text_at(status, "/plan/instanceType"));
-  section.add("Nodes", number_text(status, "/plan/nodes"));
-  section.add("GPUs per node", number_text(status, "/plan/gpusPerNode"));
-  section.add("Memory", bytes_text(status, "/plan/estimatedMemory"));
+  section.add(status, {{"Model", "/plan/repository", text_at},
+                       {"Revision", "/plan/modelRevision", text_at},
+                       {"Instance", "/plan/instanceType", text_at},
+                       {"Nodes", "/plan/nodes", number_text},
+                       {"GPUs per node", "/plan/gpusPerNode", number_text},
+                       {"Memory", "/plan/estimatedMemory", bytes_text}});
   if (const auto seconds = number_at(status, "/plan/estimatedSeconds"); seconds && *seconds > 0) {
     section.add("Time", human_duration(std::chrono::seconds(std::llround(*seconds))));
   }
@@ -111,20 +119,21 @@ std::string plan(const json& status) {
 
 std::string tuning(const json& status) {
   Section section("Tuning");
-  section.add("Phase", text_at(status, "/tuning/phase"));
-  section.add("Progress", progress_of(status));
-  section.add("Attempt", number_text(status, "/tuning/attempt"));
-  section.add("Training loss", number_text(status, "/tuning/trainLoss"));
-  section.add("Evaluation loss before", number_text(status, "/tuning/evalLossBefore"));
-  section.add("Evaluation loss", number_text(status, "/tuning/evalLoss"));
-  section.add("Tokens per second", number_text(status, "/tuning/tokensPerSecond"));
-  section.add("Tuning key", text_at(status, "/tuning/tuningKey"));
-  section.add("Adapter", text_at(status, "/tuning/adapterDigest"));
+  section.add(status, {{"Phase", "/tuning/phase", text_at},
+                       {"Progress", "",
+                        [](const json& all, const std::string&) { return progress_of(all); }},
+                       {"Attempt", "/tuning/attempt", number_text},
+                       {"Training loss", "/tuning/trainLoss", number_text},
+                       {"Evaluation loss before", "/tuning/evalLossBefore", number_text},
+                       {"Evaluation loss", "/tuning/evalLoss", number_text},
+                       {"Tokens per second", "/tuning/tokensPerSecond", number_text},
+                       {"Tuning key", "/tuning/tuningKey", text_at},
+                       {"Adapter", "/tuning/adapterDigest", text_at}});
   Section output("Image");
-  output.add("Name", text_at(status, "/output/image"));
-  output.add("Digest", text_at(status, "/output/digest"));
-  output.add("Size", bytes_text(status, "/output/sizeBytes"));
-  output.add("Pushed", text_at(status, "/output/pushedAt"));
+  output.add(status, {{"Name", "/output/image", text_at},
+                      {"Digest", "/output/digest", text_at},
+                      {"Size", "/output/sizeBytes", bytes_text},
+                      {"Pushed", "/output/pushedAt", text_at}});
   return section.text() + output.text();
 }
 

@@ -26,6 +26,7 @@ struct Arguments {
   std::vector<std::string> names;
   EventsOptions events;
   DeleteOptions remove;
+  DeadLetterOptions dead_letters;
   int ready_fd = -1;
 };
 
@@ -132,6 +133,36 @@ void add_stack_commands(CLI::App& app, Arguments& arguments, int& code) {
       ->callback([&] { code = run(arguments, bus_init); });
 }
 
+void add_repair_commands(CLI::App& app, Arguments& arguments, int& code) {
+  CLI::App* command = add_object_command(
+      app, arguments, "retry", "try Workspaces once more, when what made them fail is mended");
+  command->add_option("name", arguments.names, "NAME...")->required();
+  command->callback([&] {
+    code = run(arguments,
+               [&](const CommandContext& context) { return retry(context, arguments.names); });
+  });
+
+  CLI::App* letters =
+      app.add_subcommand("dlq", "the dead letters: events that nobody could handle");
+  letters->require_subcommand(1);
+  command = add_command(*letters, arguments, "list", "list them, oldest first (the newest 1000)");
+  command->add_option("-o,--output", arguments.dead_letters.output, "json")
+      ->check(CLI::IsMember({"json"}));
+  command->callback([&] {
+    code = run(arguments, [&](const CommandContext& context) {
+      return list_dead_letters(context, arguments.dead_letters);
+    });
+  });
+  command = add_command(*letters, arguments, "replay", "publish their events again");
+  command->add_option("number", arguments.dead_letters.numbers, "NUMBER... of the list")
+      ->required();
+  command->callback([&] {
+    code = run(arguments, [&](const CommandContext& context) {
+      return replay_dead_letters(context, arguments.dead_letters);
+    });
+  });
+}
+
 void add_object_commands(CLI::App& app, Arguments& arguments, int& code) {
   CLI::App* command =
       add_object_command(app, arguments, "apply", "create or change Workspaces and ConfigMaps");
@@ -204,6 +235,7 @@ int main_of(int argc, char** argv) {
   int code = 0;
   add_stack_commands(app, arguments, code);
   add_object_commands(app, arguments, code);
+  add_repair_commands(app, arguments, code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -14,6 +14,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::chrono::seconds kPatience{5};
+constexpr int kMaxConflicts = 8;
 
 struct Opened {
   std::unique_ptr<bus::Connection> connection;
@@ -107,6 +108,26 @@ Result<std::optional<bus::KeyValueEntry>> find_object(Session& session, Kind kin
   return session.workspaces->get(key_of(kind, name_space, name));
 }
 
+Result<std::uint64_t> change_object(
+    Session& session, Kind kind, const std::string& name_space, const std::string& name,
+    const std::function<Result<std::optional<std::string>>(const json& stored)>& change) {
+  for (int conflicts = 0;; ++conflicts) {
+    const auto entry = find_object(session, kind, name_space, name);
+    if (!entry) return tl::unexpected(entry.error());
+    if (!*entry) return not_found(kind, name);
+    const auto stored = parse(**entry);
+    if (!stored) return tl::unexpected(stored.error());
+    const auto changed = change(*stored);
+    if (!changed) return tl::unexpected(changed.error());
+    if (!*changed) return (*entry)->revision;
+    const auto written = session.workspaces->update((*entry)->key, **changed, (*entry)->revision);
+    if (written) return *written;
+    if (written.error().reason != "RevisionConflict" || conflicts == kMaxConflicts) {
+      return tl::unexpected(written.error());
+    }
+  }
+}
+
 Result<std::vector<json>> list_objects(Session& session, Kind kind, const std::string& name_space) {
   const std::string where = name_space.empty() ? "*" : name_space;
   auto keys = session.workspaces->keys(key_of(kind, where, ">"));
@@ -129,6 +150,11 @@ Result<json> get_status(Session& session, const std::string& name_space, const s
   if (!entry) return tl::unexpected(entry.error());
   if (!*entry) return json::object();
   return parse(**entry);
+}
+
+std::int64_t unix_now() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::seconds>(now).count();
 }
 
 tl::unexpected<Failure> not_found(Kind kind, const std::string& name) {

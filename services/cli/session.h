@@ -2,7 +2,9 @@
 // environment) and the objects in it.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -10,6 +12,7 @@
 #include <set>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bus/connection.h"
@@ -53,12 +56,21 @@ Result<nlohmann::json> get_object(Session& session, Kind kind, const std::string
 Result<std::optional<bus::KeyValueEntry>> find_object(Session& session, Kind kind,
                                                       const std::string& name_space,
                                                       const std::string& name);
+// Replaces a stored object by what `change` makes of it, with compare-and-set; tried anew when
+// somebody else was faster. nullopt = it stays as it is. Returns the revision it has then.
+// Permanent `NotFound`, `ObjectUndecodable`, `RevisionConflict` after many attempts, or what
+// `change` says.
+Result<std::uint64_t> change_object(
+    Session& session, Kind kind, const std::string& name_space, const std::string& name,
+    const std::function<Result<std::optional<std::string>>(const nlohmann::json& stored)>& change);
 // Sorted by namespace and name; an empty name_space = all.
 Result<std::vector<nlohmann::json>> list_objects(Session& session, Kind kind,
                                                  const std::string& name_space);
 // An empty object when there is none yet.
 Result<nlohmann::json> get_status(Session& session, const std::string& name_space,
                                   const std::string& name);
+
+std::int64_t unix_now();
 
 tl::unexpected<Failure> not_found(Kind kind, const std::string& name);
 

@@ -1,16 +1,15 @@
 // The tunesmith command itself, with real nats-server, registry and services.
 #include <gmock/gmock.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/readiness.h"
+#include "cli/stack_fixture.h"
 #include "cli/stack_state.h"
 #include "runtime/http_client.h"
-#include "runtime/process.h"
 #include "runtime/text.h"
 
 namespace tunesmith::cli {
@@ -20,77 +19,6 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 using testing::HasSubstr;
 using testing::Not;
-
-constexpr std::chrono::minutes kLong{2};
-
-constexpr const char* kManifest = R"(
-apiVersion: kaito.sh/v1alpha1
-kind: Workspace
-metadata: {name: a}
-resource:
-  instanceType: Standard_NC24ads_A100_v4
-  labelSelector: {matchLabels: {app: a}}
-tuning:
-  preset: {name: smollm2-135m-instruct}
-  method: qlora
-  config: c
-  input: {urls: ["http://data.example/train.parquet"]}
-  output: {image: "registry.tunesmith.internal/a:1", imagePushSecret: demo-registry}
----
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: c}
-data:
-  training_config.yaml: |
-    training_config:
-      TrainingArguments:
-        num_train_epochs: 1
-)";
-
-class StackTest : public testing::Test {
- protected:
-  ~StackTest() override {
-    tunesmith({"down"});
-    fs::remove_all(dir_);
-  }
-  CompletedProcess tunesmith(std::vector<std::string> arguments, const std::string& input = "") {
-    arguments.insert(arguments.begin(), std::string(TUNESMITH_BIN_DIR) + "/tunesmith");
-    auto done = run_process(
-        {.argv = arguments, .environment = {{"TUNESMITH_HOME", dir_.string()}}, .input = input},
-        kLong, {});
-    EXPECT_TRUE(done) << done.error().message;
-    return done ? *done : CompletedProcess{};
-  }
-  StackState state() const {
-    const auto read = read_stack_state(paths_);
-    EXPECT_TRUE(read && *read);
-    return read && *read ? **read : StackState{};
-  }
-  ChildState child(const std::string& name) const {
-    for (const ChildState& one : state().children) {
-      if (one.name == name) return one;
-    }
-    ADD_FAILURE() << "no child " << name;
-    return {};
-  }
-  // Reads stack.json until it says so.
-  bool becomes(const std::function<bool()>& true_now) const {
-    for (int i = 0; i < 6000; ++i) {
-      if (true_now()) return true;
-      ::usleep(10'000);
-    }
-    return false;
-  }
-  void up() {
-    const auto done = tunesmith(
-        {"up", "--allow-data-host", "data.example", "--connect-to", "data.example:80=127.0.0.1:1"});
-    ASSERT_EQ(done.status.code, 0) << done.error_output;
-    ASSERT_EQ(state().state, "running");
-  }
-
-  fs::path dir_ = fs::path(testing::TempDir()) / ("stack_test_" + std::to_string(::getpid()));
-  StackPaths paths_{dir_};
-};
 
 TEST_F(StackTest, UpDownAndUpAgainKeepAddressesAndPasswords) {
   up();

@@ -29,18 +29,15 @@ Result<std::string> uid_of(const CommandContext& context, Session& session,
 }  // namespace
 
 Result<int> describe(const CommandContext& context, const std::vector<std::string>& arguments) {
-  const auto name = parse_workspace_name(arguments);
-  if (!name) return tl::unexpected(name.error());
-  auto session = open_session(context);
-  if (!session) return tl::unexpected(session.error());
-  auto object = get_object(*session, Kind::kWorkspace, context.name_space, *name);
-  if (!object) return tl::unexpected(object.error());
-  auto status = get_status(*session, context.name_space, *name);
+  auto opened = open_workspace(context, arguments);
+  if (!opened) return tl::unexpected(opened.error());
+  auto& [session, object] = *opened;
+  auto status = get_status(session, context.name_space, text_at(object, "/metadata/name"));
   if (!status) return tl::unexpected(status.error());
-  (*object)["status"] = *status;
+  object["status"] = *status;
   std::deque<std::string> lines;
-  const auto read = session->connection->read_events(
-      text_at(*object, "/metadata/uid"), false,
+  const auto read = session.connection->read_events(
+      text_at(object, "/metadata/uid"), false,
       [&](const bus::IncomingEvent& event) {
         lines.push_back(event_line(event_json(event)));
         if (lines.size() > kLastEvents) lines.pop_front();
@@ -48,7 +45,7 @@ Result<int> describe(const CommandContext& context, const std::vector<std::strin
       },
       context.stop);
   if (!read) return tl::unexpected(read.error());
-  context.out << describe_text(*object, {lines.begin(), lines.end()},
+  context.out << describe_text(object, {lines.begin(), lines.end()},
                                std::chrono::system_clock::now());
   return 0;
 }

@@ -1,5 +1,6 @@
 #include <iostream>
 #include <iterator>
+#include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
 #include "runtime/text.h"
@@ -35,6 +36,17 @@ Result<std::string> parse_workspace_name(const std::vector<std::string>& argumen
     return permanent("UsageError", "expected the name of one Workspace");
   }
   return target->names.front();
+}
+
+Result<std::pair<Session, nlohmann::json>> open_workspace(
+    const CommandContext& context, const std::vector<std::string>& arguments) {
+  const auto name = parse_workspace_name(arguments);
+  if (!name) return tl::unexpected(name.error());
+  auto session = open_session(context);
+  if (!session) return tl::unexpected(session.error());
+  auto object = get_object(*session, Kind::kWorkspace, context.name_space, *name);
+  if (!object) return tl::unexpected(object.error());
+  return std::pair(std::move(*session), std::move(*object));
 }
 
 Result<std::string> read_input(const std::string& file) {

@@ -85,20 +85,18 @@ class Follower {
 }  // namespace
 
 Result<int> watch(const CommandContext& context, const std::vector<std::string>& arguments) {
-  const auto name = parse_workspace_name(arguments);
-  if (!name) return tl::unexpected(name.error());
-  auto session = open_session(context);
-  if (!session) return tl::unexpected(session.error());
-  auto object = get_object(*session, Kind::kWorkspace, context.name_space, *name);
-  if (!object) return tl::unexpected(object.error());
-  Follower follower(context, std::move(*object));
+  auto opened = open_workspace(context, arguments);
+  if (!opened) return tl::unexpected(opened.error());
+  auto& [session, object] = *opened;
+  const std::string name = text_at(object, "/metadata/name");
+  Follower follower(context, std::move(object));
   std::stop_source enough;
   const std::stop_callback on_ctrl_c(context.stop, [&] { enough.request_stop(); });
   const auto go_on = [&](bool more) {
     if (!more) enough.request_stop();
   };
-  const auto watched = session->workspaces->watch(
-      "*." + context.name_space + "." + *name,
+  const auto watched = session.workspaces->watch(
+      "*." + context.name_space + "." + name,
       [&](const bus::KeyValueEntry& entry) {
         const bool ours = entry.key.starts_with("spec.") || entry.key.starts_with("status.");
         if (ours && !enough.stop_requested()) go_on(follower.see(entry));
