@@ -115,3 +115,13 @@ def test_a_stop_of_the_stack_in_the_middle_is_gone_on_from_the_checkpoint(stack)
     events.wait_for("tuning-started", lambda e: int(e["data"].get("resumed_step", 0)) > 0)
     events.close()
     assert stack.watch("paused") == 0
+
+
+def test_a_failed_workspace_is_retried_when_its_secret_was_mended(stack):
+    stack.write_secret("mended", json.dumps({"auths": {"registry.tunesmith.internal": {"auth": "bm9ib2R5Ondyb25n"}}}))
+    stack.apply(manifest("mended", secret="mended"))
+    assert stack.watch("mended") == 1
+    assert stack.status("mended")["failure"]["reason"] == "PushDenied"
+    stack.write_secret("mended", (stack.home / "secrets/default/demo-registry").read_text())
+    stack.run("retry", "mended")
+    assert stack.watch("mended") == 0

@@ -18,9 +18,7 @@ SECONDS = 25
 @pytest.fixture(scope="module")
 def stack(module_stack):
     registry = {"registry.tunesmith.internal": {"auth": base64.b64encode(b"tunesmith:wrong").decode()}}
-    secret = module_stack.home / "secrets/default/wrong-password"
-    secret.write_text(json.dumps({"auths": registry}))
-    secret.chmod(0o600)
+    module_stack.write_secret("wrong-password", json.dumps({"auths": registry}))
     return module_stack
 
 

@@ -119,6 +119,11 @@ class Stack:
         """Until it succeeded (0) or failed (1)."""
         return self.run("watch", name, check=False, seconds=seconds).returncode
 
+    def write_secret(self, name: str, content: str) -> None:
+        secret = self.home / "secrets/default" / name
+        secret.write_text(content)
+        secret.chmod(0o600)
+
     def status(self, name: str) -> dict:
         return json.loads(self.run("get", "workspace", name, "-o", "json").stdout)["status"]
 
