@@ -62,9 +62,9 @@ bus::Disposition Handlers::announce(const RunEnd& end, const events::v1::Workspa
     sent = parts_.publisher.publish(bus::make_event(trained->ready, "", traceparent));
   } else {
     parts_.metrics.run_ended("failed");
-    log_.error(
-        "tuning failed",
-        {{"workspace", workspace.name()}, {"reason", failure->reason}, {"detail", failure->message}});
+    log_.error("tuning failed", {{"workspace", workspace.name()},
+                                 {"reason", failure->reason},
+                                 {"detail", failure->message}});
     events::v1::TuningFailed event;
     *event.mutable_workspace() = workspace;
     *event.mutable_failure() = bus::to_proto(*failure);

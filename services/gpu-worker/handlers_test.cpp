@@ -39,6 +39,7 @@ class HandlersTest : public testing::Test {
     options.cache_dir = folder / "cache";
     options.work_dir = folder / "work";
     options.lease_times = {.duration = 400ms, .renew_every = 100ms};
+    options.attempt_backoff = {.first = 1ms, .most = 5ms};
     ASSERT_TRUE(
         current.put("u", bus::to_json(bus::Current{.generation = 1, .annotations_hash = ""}))
             .has_value());

@@ -81,7 +81,7 @@ RunEnd TuningRun::run(std::stop_token service_stop) {
 // not. Only the bus is waited for without counting: nothing can be told without it anyway.
 RunEnd TuningRun::train_until_done(std::stop_token stop) {
   const std::string holder = fmt::format("{}/{}", parts_.options.node, getpid());
-  Backoff backoff({.first = std::chrono::seconds(1)}, std::hash<std::string>{}(workspace().uid()));
+  Backoff backoff(parts_.options.attempt_backoff, std::hash<std::string>{}(workspace().uid()));
   int fruitless_attempts = 0;
   note_lost_worker();
   while (!stop.stop_requested()) {

@@ -9,6 +9,7 @@
 #include "file_cache.h"
 #include "progress_pacer.h"
 #include "runtime/config.h"
+#include "runtime/retry.h"
 
 namespace tunesmith::gpu_worker {
 
@@ -22,6 +23,7 @@ struct WorkerOptions {
   std::chrono::milliseconds engine_silence{std::chrono::minutes(5)};
   ProgressTimes progress_times;
   int attempts_without_checkpoint = 3;
+  BackoffPolicy attempt_backoff{.first = std::chrono::seconds(1)};  // between attempts
   bus::LeaseTimes lease_times;
   FetchLimits fetch_limits;
 
