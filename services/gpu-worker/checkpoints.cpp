@@ -13,7 +13,7 @@ constexpr std::size_t kKept = 2;  // the newest may be half written when the mac
 }  // namespace
 
 CheckpointStore::CheckpointStore(bus::ObjectStore& objects, std::string bucket,
-                                 std::string tuning_key)
+                                 const std::string& tuning_key)
     : objects_(objects), bucket_(std::move(bucket)), prefix_("checkpoint/" + tuning_key + "/") {}
 
 std::string CheckpointStore::object_name(std::uint64_t step) const {
@@ -70,8 +70,8 @@ Result<void> CheckpointStore::remove_all_but_newest(std::size_t kept) {
   return {};
 }
 
-CheckpointUploader::CheckpointUploader(CheckpointStore& store, const Log& log)
-    : store_(store), log_(log), thread_([this](std::stop_token stop) { work(stop); }) {}
+CheckpointUploader::CheckpointUploader(CheckpointStore& store, Log log)
+    : store_(store), log_(std::move(log)), thread_([this](std::stop_token stop) { work(stop); }) {}
 
 CheckpointUploader::~CheckpointUploader() = default;
 

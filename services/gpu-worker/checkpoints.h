@@ -20,7 +20,7 @@ namespace tunesmith::gpu_worker {
 // Objects are named `checkpoint/<tuning key>/<step, ten digits>`.
 class CheckpointStore {
  public:
-  CheckpointStore(bus::ObjectStore& objects, std::string bucket, std::string tuning_key);
+  CheckpointStore(bus::ObjectStore& objects, std::string bucket, const std::string& tuning_key);
 
   std::string object_name(std::uint64_t step) const;
   Result<void> put(std::uint64_t step, const std::filesystem::path& file, std::stop_token stop);
@@ -42,7 +42,7 @@ class CheckpointStore {
 // waits. When a newer one comes before an older was begun, the older is skipped.
 class CheckpointUploader {
  public:
-  CheckpointUploader(CheckpointStore& store, const Log& log);
+  CheckpointUploader(CheckpointStore& store, Log log);
   ~CheckpointUploader();  // a store that is under way is given up
   CheckpointUploader(const CheckpointUploader&) = delete;
   CheckpointUploader& operator=(const CheckpointUploader&) = delete;

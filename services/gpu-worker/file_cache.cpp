@@ -124,9 +124,13 @@ Result<void> verify(const fs::path& part, const events::v1::RemoteFile& file,
 
 }  // namespace
 
-FileCache::FileCache(fs::path folder, const HttpClient& http, const Clock& clock, const Log& log,
+FileCache::FileCache(fs::path folder, const HttpClient& http, const Clock& clock, Log log,
                      FetchLimits limits)
-    : folder_(std::move(folder)), http_(http), clock_(clock), log_(log), limits_(limits) {}
+    : folder_(std::move(folder)),
+      http_(http),
+      clock_(clock),
+      log_(std::move(log)),
+      limits_(limits) {}
 
 Result<fs::path> FileCache::fetch(const events::v1::RemoteFile& file, const FetchListener& listener,
                                   std::stop_token stop) const {

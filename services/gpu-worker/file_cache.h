@@ -36,8 +36,8 @@ struct FetchListener {
 class FileCache {
  public:
   // All references outlive the cache.
-  FileCache(std::filesystem::path folder, const HttpClient& http, const Clock& clock,
-            const Log& log, FetchLimits limits);
+  FileCache(std::filesystem::path folder, const HttpClient& http, const Clock& clock, Log log,
+            FetchLimits limits);
 
   // The path of the complete file (mode 0600). Permanent `DataNotFound` (404, 410),
   // `DataAccessDenied` (401, 403), `ChecksumMismatch`, `SizeMismatch`, `SourceChanged` (another

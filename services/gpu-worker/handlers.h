@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stop_token>
+#include <utility>
 
 #include "bus/connection.h"
 #include "tuning_run.h"
@@ -10,7 +11,7 @@ namespace tunesmith::gpu_worker {
 
 class Handlers {
  public:
-  Handlers(const WorkerParts& parts, const Log& log) : parts_(parts), log_(log) {}
+  Handlers(const WorkerParts& parts, Log log) : parts_(parts), log_(std::move(log)) {}
 
   // Blocks for as long as the training takes; the message is kept alive meanwhile by the consumer.
   bus::Disposition on_nodes_ready(const bus::IncomingEvent& event, std::stop_token stop);
