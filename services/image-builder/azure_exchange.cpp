@@ -47,13 +47,13 @@ Result<std::string> refresh_token(const HttpClient& http, const AzureIdentity& i
                                   const std::string& registry_url, const RegistryCall& call) {
   const auto assertion = read_file(identity.token_file, 1u << 16);
   if (!assertion) return tl::unexpected(assertion.error());
-  const auto entra = exchange(http, identity.authority + identity.tenant + "/oauth2/v2.0/token",
-                              {{"grant_type", "client_credentials"},
-                               {"client_id", identity.client_id},
-                               {"client_assertion_type", kAssertionType},
-                               {"client_assertion", *assertion},
-                               {"scope", kScope}},
-                              "access_token", call);
+  auto entra = exchange(http, identity.authority + identity.tenant + "/oauth2/v2.0/token",
+                        {{"grant_type", "client_credentials"},
+                         {"client_id", identity.client_id},
+                         {"client_assertion_type", kAssertionType},
+                         {"client_assertion", *assertion},
+                         {"scope", kScope}},
+                        "access_token", call);
   if (!entra) return entra;
   const auto url = parse_url(registry_url);
   if (!url) return tl::unexpected(url.error());

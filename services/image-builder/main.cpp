@@ -66,10 +66,10 @@ Result<void> run(ServiceContext& context) {
   Metrics metrics(*context.registry);
   Handlers handlers(options, {http, **connection, **current, (*connection)->objects(), clock,
                               metrics, context.log});
-  const auto consume = [&](std::string token, int concurrency, auto method) {
+  const auto consume = [&](const std::string& token, int concurrency, auto method) {
     return (*connection)
         ->consume({.service = context.name,
-                   .token = std::move(token),
+                   .token = token,
                    .concurrency = concurrency,
                    .ack_wait = ack_wait,
                    .in_progress_every = ack_wait / 3},

@@ -1,5 +1,7 @@
 #include "image-builder/push_secret.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "runtime/text.h"
@@ -36,8 +38,9 @@ Result<RegistryCredentials> read_push_secret(const std::filesystem::path& secret
   std::error_code error;
   while (!std::filesystem::exists(file, error)) {
     Failure missing{FailureClass::kTransient, "PushSecretMissing",
-                    "the push secret " + name_space + "/" + name +
-                        " does not exist; create it with a docker config for " + registry};
+                    fmt::format("the push secret {}/{} does not exist; create it with a docker "
+                                "config for {}",
+                                name_space, name, registry)};
     if (!wait.again(missing, std::chrono::seconds(0))) return tl::unexpected(missing);
   }
   const auto text = read_file(file, kMaxSecretBytes);

@@ -81,10 +81,10 @@ Result<void> RegistryClient::push(const AdapterImage& image, const std::string& 
     part.on_progress = [&call, before](std::uint64_t bytes) {
       if (call.on_progress) call.on_progress(before + bytes);
     };
-    if (const auto uploaded = upload_blob(session_, *blob, part); !uploaded) return uploaded;
+    if (auto uploaded = upload_blob(session_, *blob, part); !uploaded) return uploaded;
     before += blob->size_bytes;
   }
-  if (const auto put = put_manifest(image, tag, call); !put) return put;
+  if (auto put = put_manifest(image, tag, call); !put) return put;
   if (call.on_progress) call.on_progress(image.size_bytes());
   return read_back(image, layer, config, call);
 }
