@@ -4,6 +4,7 @@
 
 #include "bus/subject.h"
 #include "bus/topology.h"
+#include "runtime/failure_class.h"
 #include "runtime/text.h"
 
 namespace tunesmith::bus {
@@ -17,18 +18,6 @@ constexpr const char* kClass = "Tunesmith-Class";
 constexpr const char* kReason = "Tunesmith-Reason";
 constexpr const char* kMessage = "Tunesmith-Message";
 constexpr const char* kTime = "Tunesmith-Time";
-
-std::string name_of(FailureClass failure_class) {
-  switch (failure_class) {
-    case FailureClass::kTransient:
-      return "Transient";
-    case FailureClass::kPermanent:
-      return "Permanent";
-    case FailureClass::kPoison:
-      break;
-  }
-  return "Poison";
-}
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 
 #include "cli/event_text.h"
 #include "cli/format.h"
+#include "runtime/failure_class.h"
 #include "runtime/text.h"
 
 namespace tunesmith::cli {
@@ -16,18 +17,6 @@ std::string age_of(const bus::DeadLetter& letter, std::chrono::system_clock::tim
   const auto then = parse_rfc3339(letter.time);
   if (!then) return "<unknown>";
   return human_duration(std::chrono::floor<std::chrono::seconds>(now - *then));
-}
-
-const char* name_of(FailureClass failure_class) {
-  switch (failure_class) {
-    case FailureClass::kTransient:
-      return "Transient";
-    case FailureClass::kPermanent:
-      return "Permanent";
-    case FailureClass::kPoison:
-      break;
-  }
-  return "Poison";
 }
 
 }  // namespace
