@@ -109,9 +109,9 @@ fetch_adapter() {
   registry=$(<"$work/stack/registry/address")
   skopeo copy -q --src-tls-verify=false --src-authfile "$work/stack/secrets/default/demo-registry" \
     "docker://$registry/demo/smart-home@$digest" "dir:$work/image"
-  mkdir -p "$work/root"
+  mkdir -p "$work/unpacked"
   "$python" examples/demo/report.py layers "$work/image/manifest.json" | while read -r layer; do
-    tar -xf "$work/image/$layer" -C "$work/root"
+    tar -xf "$work/image/$layer" -C "$work/unpacked"
   done
 }
 
@@ -130,7 +130,7 @@ main() {
   stage "adapter's answers"
   fetch_adapter
   say "asking the tuned model the same commands"
-  answer "$work/after.jsonl" "$work/root/data"
+  answer "$work/after.jsonl" "$work/unpacked/data"
   stage ""
   "$python" examples/demo/score.py "$work/before.jsonl" "$work/after.jsonl" >"$work/score.json"
   "$python" examples/demo/report.py print "$work/workspace.json" "$work/score.json" "$work/stages.tsv"
