@@ -68,8 +68,10 @@ def test_an_edit_of_the_output_pushes_again_without_training(stack):
 
 
 def test_two_at_once_both_finish_and_the_second_says_what_it_waits_for(stack):
-    events = Events(stack, "second")
+    first, events = Events(stack, "one"), Events(stack, "second")
     stack.apply(manifest("one", steps=LONG))
+    first.wait_for("nodes-ready")  # there is no order between Workspaces: the slot is taken before the second asks
+    first.close()
     stack.apply(manifest("second"))
     waiting = events.wait_for("nodes-pending")
     assert waiting["data"]["waiting"]["reason"] == "NoFreeWorker"
