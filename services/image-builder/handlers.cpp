@@ -3,7 +3,8 @@
 #include <utility>
 
 #include "bus/standing_watch.h"
-#include "image-builder/push_secret.h"
+#include "image-builder/adapter_image.h"
+#include "registry/push_secret.h"
 
 namespace tunesmith::image_builder {
 
@@ -31,13 +32,13 @@ struct PushFolder {
   const std::filesystem::path path;
 };
 
-std::string key_in(const RemoteManifest& manifest) {
-  const auto annotations = annotations_in(manifest.body);
+std::string key_in(const registry::RemoteManifest& manifest) {
+  const auto annotations = registry::annotations_in(manifest.body);
   const auto found = annotations.find(kTuningKeyAnnotation);
   return found == annotations.end() ? "" : found->second;
 }
 
-tl::unexpected<Failure> tag_taken(const v1::Plan& plan, const RemoteManifest& holds) {
+tl::unexpected<Failure> tag_taken(const v1::Plan& plan, const registry::RemoteManifest& holds) {
   const std::string key = key_in(holds);
   return permanent(
       "OutputTagTaken",
@@ -72,9 +73,9 @@ Log log_for(const Log& log, const v1::WorkspaceRef& workspace, const bus::Incomi
 }  // namespace
 
 struct Handlers::Output {
-  std::unique_ptr<RegistryClient> client;
+  std::unique_ptr<registry::RegistryClient> client;
   std::string tag;
-  std::optional<RemoteManifest> holds;  // ours, when there is one
+  std::optional<registry::RemoteManifest> holds;  // ours, when there is one
 };
 
 Handlers::Handlers(BuilderOptions options, World world)
@@ -144,7 +145,7 @@ Disposition Handlers::on_adapter_ready(const bus::IncomingEvent& incoming, std::
 
 Result<Handlers::Output> Handlers::open_output(const v1::WorkspaceRef& workspace,
                                                const v1::Plan& plan, bool check_right,
-                                               const RegistryCall& call) {
+                                               const registry::RegistryCall& call) {
   const auto target = workspace::parse_image_reference(plan.output().image());
   if (!target) return tl::unexpected(target.error());
   if (!target->digest.empty()) {
@@ -154,7 +155,7 @@ Result<Handlers::Output> Handlers::open_output(const v1::WorkspaceRef& workspace
   }
   auto credentials = this->credentials(workspace, plan, target->registry, call);
   if (!credentials) return tl::unexpected(credentials.error());
-  Output output{.client = std::make_unique<RegistryClient>(
+  Output output{.client = std::make_unique<registry::RegistryClient>(
                     world_.http, world_.clock, options_.registry, *target, *std::move(credentials)),
                 .tag = target->tag,
                 .holds = std::nullopt};
@@ -170,21 +171,22 @@ Result<Handlers::Output> Handlers::open_output(const v1::WorkspaceRef& workspace
   return output;
 }
 
-Result<RegistryCredentials> Handlers::credentials(const v1::WorkspaceRef& workspace,
-                                                  const v1::Plan& plan, const std::string& registry,
-                                                  const RegistryCall& call) {
-  auto found = read_push_secret(options_.secrets_dir, workspace.namespace_(),
-                                plan.output().image_push_secret(), registry, world_.clock,
-                                options_.registry, call);
-  if (!found || !found->anonymous() || !options_.azure || !is_azure_registry(registry)) {
+Result<registry::RegistryCredentials> Handlers::credentials(const v1::WorkspaceRef& workspace,
+                                                            const v1::Plan& plan,
+                                                            const std::string& registry,
+                                                            const registry::RegistryCall& call) {
+  auto found = registry::read_push_secret(options_.secrets_dir, workspace.namespace_(),
+                                          plan.output().image_push_secret(), registry, world_.clock,
+                                          options_.registry, call);
+  if (!found || !found->anonymous() || !options_.azure || !registry::is_azure_registry(registry)) {
     return found;
   }
-  return exchange_azure_identity(world_.http, world_.clock, options_.registry, *options_.azure,
-                                 "https://" + registry, call);
+  return registry::exchange_azure_identity(world_.http, world_.clock, options_.registry,
+                                           *options_.azure, "https://" + registry, call);
 }
 
 Result<v1::ImagePushed> Handlers::push(const v1::AdapterReady& ready, PushProgress& progress,
-                                       const RegistryCall& call) {
+                                       const registry::RegistryCall& call) {
   const auto& plan = ready.plan();
   const auto output = open_output(ready.workspace(), plan, false, call);
   if (!output) return tl::unexpected(output.error());
@@ -195,7 +197,7 @@ Result<v1::ImagePushed> Handlers::push(const v1::AdapterReady& ready, PushProgre
   *pushed.mutable_adapter() = ready.adapter();
   if (output->holds) {
     pushed.set_digest(output->holds->digest);
-    pushed.set_size_bytes(image_size_bytes(output->holds->body));
+    pushed.set_size_bytes(registry::image_size_bytes(output->holds->body));
     return pushed;
   }
   const PushFolder folder(options_.work_dir / (ready.workspace().uid() + "-push"));
@@ -210,11 +212,11 @@ Result<v1::ImagePushed> Handlers::push(const v1::AdapterReady& ready, PushProgre
   return pushed;
 }
 
-Result<AdapterImage> Handlers::build(const v1::AdapterReady& ready,
-                                     const std::filesystem::path& folder,
-                                     const RegistryCall& call) {
+Result<registry::Image> Handlers::build(const v1::AdapterReady& ready,
+                                        const std::filesystem::path& folder,
+                                        const registry::RegistryCall& call) {
   const auto archive = folder / "adapter.tar";
-  RetryWait wait(world_.clock, options_.registry, call);
+  registry::RetryWait wait(world_.clock, options_.registry, call);
   while (true) {
     const auto fetched = fetch(ready.adapter(), archive, call);
     auto image = fetched ? build_adapter_image(archive, folder / "layer.tar.gz",
@@ -228,7 +230,7 @@ Result<AdapterImage> Handlers::build(const v1::AdapterReady& ready,
 }
 
 Result<void> Handlers::fetch(const v1::AdapterObject& adapter, const std::filesystem::path& file,
-                             const RegistryCall& call) {
+                             const registry::RegistryCall& call) {
   const auto fetched = world_.objects.get_file(adapter.bucket(), adapter.name(), file, call.stop);
   if (!fetched && fetched.error().failure_class != FailureClass::kTransient) {
     return permanent("AdapterMissing",
@@ -244,8 +246,8 @@ Result<void> Handlers::fetch(const v1::AdapterObject& adapter, const std::filesy
   return {};
 }
 
-RegistryCall Handlers::call_for(PushProgress& progress, std::chrono::milliseconds limit,
-                                std::stop_token stop) {
+registry::RegistryCall Handlers::call_for(PushProgress& progress, std::chrono::milliseconds limit,
+                                          std::stop_token stop) {
   return {
       .stop = std::move(stop),
       .deadline = world_.clock.steady_now() + limit,

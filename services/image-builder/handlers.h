@@ -14,10 +14,10 @@
 #include "bus/event.h"
 #include "bus/key_value.h"
 #include "bus/object_store.h"
-#include "image-builder/azure_exchange.h"
 #include "image-builder/metrics.h"
 #include "image-builder/push_progress.h"
-#include "image-builder/registry_client.h"
+#include "registry/azure_exchange.h"
+#include "registry/registry_client.h"
 #include "runtime/clock.h"
 #include "runtime/http_client.h"
 #include "runtime/log.h"
@@ -33,8 +33,8 @@ struct BuilderOptions {
       std::chrono::minutes(10)};  // of everything before PlanCleared
   std::chrono::milliseconds push_limit{std::chrono::hours(2)};
   std::chrono::milliseconds progress_every{2'000};
-  RegistryOptions registry;
-  std::optional<AzureIdentity>
+  registry::RegistryOptions registry;
+  std::optional<registry::AzureIdentity>
       azure;  // used for Azure registries that the push secret says nothing of
 };
 
@@ -65,18 +65,20 @@ class Handlers {
 
   Result<Output> open_output(const events::v1::WorkspaceRef& workspace,
                              const events::v1::Plan& plan, bool check_right,
-                             const RegistryCall& call);
-  Result<RegistryCredentials> credentials(const events::v1::WorkspaceRef& workspace,
-                                          const events::v1::Plan& plan, const std::string& registry,
-                                          const RegistryCall& call);
+                             const registry::RegistryCall& call);
+  Result<registry::RegistryCredentials> credentials(const events::v1::WorkspaceRef& workspace,
+                                                    const events::v1::Plan& plan,
+                                                    const std::string& registry,
+                                                    const registry::RegistryCall& call);
   Result<events::v1::ImagePushed> push(const events::v1::AdapterReady& ready,
-                                       PushProgress& progress, const RegistryCall& call);
-  Result<AdapterImage> build(const events::v1::AdapterReady& ready,
-                             const std::filesystem::path& folder, const RegistryCall& call);
+                                       PushProgress& progress, const registry::RegistryCall& call);
+  Result<registry::Image> build(const events::v1::AdapterReady& ready,
+                                const std::filesystem::path& folder,
+                                const registry::RegistryCall& call);
   Result<void> fetch(const events::v1::AdapterObject& adapter, const std::filesystem::path& file,
-                     const RegistryCall& call);
-  RegistryCall call_for(PushProgress& progress, std::chrono::milliseconds limit,
-                        std::stop_token stop);
+                     const registry::RegistryCall& call);
+  registry::RegistryCall call_for(PushProgress& progress, std::chrono::milliseconds limit,
+                                  std::stop_token stop);
   // What to do instead of going on, when the event no longer counts or that cannot be known.
   std::optional<bus::Disposition> not_now(const events::v1::WorkspaceRef& workspace);
   bus::Disposition announce(const bus::OutgoingEvent& event);

@@ -55,7 +55,7 @@ class HandlersTest : public testing::Test {
     std::filesystem::create_directories(options_.secrets_dir / "default");
     std::ofstream(options_.secrets_dir / "default/push")
         << R"({"auths":{")" << registry_.host() << R"(":{"auth":")"
-        << base64_encode(kUser.name + ":" + password) << R"("}}})";
+        << registry::base64_encode(kUser.name + ":" + password) << R"("}}})";
   }
   void set_current(const bus::Current& current) {
     ASSERT_TRUE(current_.put(kUid, bus::to_json(current)));
@@ -177,9 +177,9 @@ TEST_F(HandlersTest, AdapterBecomesAnImageInTheRegistry) {
   EXPECT_EQ(pushed[0].tuning_key(), plan_.tuning_key());
   EXPECT_EQ(pushed[0].adapter().name(), adapter_.name());
   EXPECT_GT(pushed[0].size_bytes(), 200'000u);
-  RegistryClient client(http_, clock_, options_.registry,
-                        *workspace::parse_image_reference(plan_.output().image()),
-                        {kUser.name, kUser.password, ""});
+  registry::RegistryClient client(http_, clock_, options_.registry,
+                                  *workspace::parse_image_reference(plan_.output().image()),
+                                  {kUser.name, kUser.password, ""});
   EXPECT_EQ(client.manifest("v1", {}).value()->digest, pushed[0].digest());
   const auto progress = published_.all<v1::ImagePushProgressed>();
   ASSERT_FALSE(progress.empty());

@@ -28,7 +28,7 @@ BuilderOptions read_options(ConfigReader& config) {
     options.registry.insecure_registries.insert(std::move(registry));
   }
   options.registry.seed = std::random_device()();
-  options.azure = AzureIdentity::from_environment(ConfigReader::process_environment());
+  options.azure = registry::AzureIdentity::from_environment(ConfigReader::process_environment());
   return options;
 }
 

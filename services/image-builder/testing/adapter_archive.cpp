@@ -2,12 +2,7 @@
 
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <fstream>
-#include <iterator>
-#include <random>
-#include <stdexcept>
 
 namespace tunesmith::image_builder {
 
@@ -44,11 +39,6 @@ void write_archive(const std::filesystem::path& file, const std::vector<ArchiveM
   std::ofstream(file, std::ios::binary) << tar_of(members);
 }
 
-std::string bytes_of(const std::filesystem::path& file) {
-  std::ifstream in(file, std::ios::binary);
-  return {std::istreambuf_iterator<char>(in), {}};
-}
-
 std::string safetensors_of(std::size_t weight_bytes, unsigned seed) {
   const std::string header = R"({"a":{"dtype":"U8","shape":[)" + std::to_string(weight_bytes) +
                              R"(],"data_offsets":[0,)" + std::to_string(weight_bytes) + "]}}";
@@ -57,25 +47,7 @@ std::string safetensors_of(std::size_t weight_bytes, unsigned seed) {
     out.push_back(static_cast<char>(static_cast<std::uint64_t>(header.size()) >> (8 * i)));
   }
   out += header;
-  std::mt19937_64 random(seed);
-  std::string weights(weight_bytes + 8, '\0');
-  for (std::size_t at = 0; at < weight_bytes; at += 8) {
-    const std::uint64_t word = random();
-    std::memcpy(weights.data() + at, &word, 8);
-  }
-  weights.resize(weight_bytes);
-  return out + weights;
-}
-
-TemporaryFolder::TemporaryFolder() {
-  std::string name = (std::filesystem::temp_directory_path() / "tunesmith-image-XXXXXX").string();
-  if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
-  path = name;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(path, ignored);
+  return out + registry::random_bytes(weight_bytes, seed);
 }
 
 }  // namespace tunesmith::image_builder

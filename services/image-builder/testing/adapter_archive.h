@@ -5,7 +5,12 @@
 #include <string>
 #include <vector>
 
+#include "registry/testing/image_maker.h"
+
 namespace tunesmith::image_builder {
+
+using registry::bytes_of;
+using registry::TemporaryFolder;
 
 struct ArchiveMember {
   std::string name;
@@ -15,20 +20,10 @@ struct ArchiveMember {
 
 std::string tar_of(const std::vector<ArchiveMember>& members);
 void write_archive(const std::filesystem::path& file, const std::vector<ArchiveMember>& members);
-std::string bytes_of(const std::filesystem::path& file);
 
 // A safetensors file with `weight_bytes` bytes of one tensor, pseudo-random from the seed.
 std::string safetensors_of(std::size_t weight_bytes, unsigned seed = 1);
 
 inline const std::string kAdapterConfig = R"({"peft_type":"LORA","r":8})";
-
-// A folder that goes with the test.
-struct TemporaryFolder {
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  std::filesystem::path path;
-};
 
 }  // namespace tunesmith::image_builder

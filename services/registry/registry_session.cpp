@@ -1,11 +1,11 @@
-#include "image-builder/registry_session.h"
+#include "registry/registry_session.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "image-builder/registry_errors.h"
+#include "registry/registry_errors.h"
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 
 namespace {
 
@@ -112,4 +112,4 @@ Failure RegistrySession::failure(const HttpResponse& response) const {
   return registry_failure(response, "registry " + target_.registry, scope_);
 }
 
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

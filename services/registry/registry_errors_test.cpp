@@ -1,8 +1,8 @@
-#include "image-builder/registry_errors.h"
+#include "registry/registry_errors.h"
 
 #include <gmock/gmock.h>
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 namespace {
 
 using testing::HasSubstr;
@@ -59,4 +59,4 @@ TEST(RegistryFailure, QuotesAtMost200Characters) {
 }
 
 }  // namespace
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

@@ -7,10 +7,10 @@
 #include <functional>
 #include <string>
 
-#include "image-builder/registry_session.h"
+#include "registry/registry_session.h"
 #include "runtime/result.h"
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 
 struct Blob {
   std::string digest;
@@ -32,4 +32,4 @@ Result<bool> has_blob(RegistrySession& session, const Blob& blob, const Registry
 // Transient ones when the deadline is over; `Stopped`.
 Result<void> upload_blob(RegistrySession& session, const Blob& blob, const RegistryCall& call);
 
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

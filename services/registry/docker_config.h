@@ -7,7 +7,7 @@
 
 #include "runtime/result.h"
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 
 // What proves that we may push. All empty = anonymous. Never logged, never part of a message.
 struct RegistryCredentials {
@@ -29,4 +29,4 @@ Result<std::optional<RegistryCredentials>> find_credentials(std::string_view con
 std::string base64_encode(std::string_view bytes);
 std::optional<std::string> base64_decode(std::string_view text);
 
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

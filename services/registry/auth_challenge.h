@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 
 struct AuthChallenge {
   std::string scheme;                             // lower case: "basic", "bearer", …
@@ -16,4 +16,4 @@ struct AuthChallenge {
 // All challenges of one header value, in order; what cannot be read ends the list.
 std::vector<AuthChallenge> parse_challenges(std::string_view header);
 
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

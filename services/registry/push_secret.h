@@ -5,12 +5,12 @@
 #include <filesystem>
 #include <string>
 
-#include "image-builder/docker_config.h"
-#include "image-builder/registry_session.h"
+#include "registry/docker_config.h"
+#include "registry/registry_session.h"
 #include "runtime/clock.h"
 #include "runtime/result.h"
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 
 // The credentials for `registry` in the named secret; anonymous when `name` is empty or the secret
 // has no entry for the registry (an open registry needs none; another one then refuses with
@@ -22,4 +22,4 @@ Result<RegistryCredentials> read_push_secret(const std::filesystem::path& secret
                                              const RegistryOptions& options,
                                              const RegistryCall& call);
 
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

@@ -1,10 +1,10 @@
-#include "image-builder/docker_config.h"
+#include "registry/docker_config.h"
 
 #include <openssl/evp.h>
 
 #include <nlohmann/json.hpp>
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 
 namespace {
 
@@ -103,4 +103,4 @@ std::optional<std::string> base64_decode(std::string_view text) {
   return out;
 }
 
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

@@ -1,4 +1,4 @@
-#include "image-builder/push_secret.h"
+#include "registry/push_secret.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 
 #include "runtime/text.h"
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 
 namespace {
 
@@ -55,4 +55,4 @@ Result<RegistryCredentials> read_push_secret(const std::filesystem::path& secret
   return found->value_or(RegistryCredentials{});
 }
 
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

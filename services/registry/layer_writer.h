@@ -11,7 +11,7 @@
 #include "runtime/result.h"
 #include "runtime/sha256.h"
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 
 struct LayerInfo {
   std::string digest;   // of the gzip file: names the blob
@@ -51,4 +51,4 @@ class LayerWriter {
   unsigned long crc_ = 0;
 };
 
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

@@ -1,9 +1,9 @@
-#include "image-builder/auth_challenge.h"
+#include "registry/auth_challenge.h"
 
 #include <algorithm>
 #include <cctype>
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 
 namespace {
 
@@ -74,4 +74,4 @@ std::vector<AuthChallenge> parse_challenges(std::string_view header) {
   }
 }
 
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

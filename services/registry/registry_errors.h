@@ -6,7 +6,7 @@
 #include "runtime/http_client.h"
 #include "runtime/result.h"
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 
 // Classifies an answer that is no success. `who`: "registry r.example"; `scope`: what was wanted
 // ("repository:a/b:pull,push").
@@ -19,4 +19,4 @@ namespace tunesmith::image_builder {
 Failure registry_failure(const HttpResponse& response, const std::string& who,
                          const std::string& scope);
 
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

@@ -8,14 +8,14 @@
 #include <stop_token>
 #include <string>
 
-#include "image-builder/registry_auth.h"
+#include "registry/registry_auth.h"
 #include "runtime/clock.h"
 #include "runtime/http_client.h"
 #include "runtime/result.h"
 #include "runtime/retry.h"
 #include "workspace/image_reference.h"
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 
 using workspace::ImageReference;
 
@@ -90,4 +90,4 @@ class RegistrySession {
   RegistryAuth auth_;
 };
 
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

@@ -1,4 +1,4 @@
-#include "image-builder/blob_upload.h"
+#include "registry/blob_upload.h"
 
 #include <algorithm>
 #include <charconv>
@@ -7,7 +7,7 @@
 #include <optional>
 #include <utility>
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 
 namespace {
 
@@ -252,4 +252,4 @@ Result<void> upload_blob(RegistrySession& session, const Blob& blob, const Regis
   return Upload(session, blob, call).run();
 }
 
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

@@ -1,4 +1,4 @@
-#include "image-builder/layer_writer.h"
+#include "registry/layer_writer.h"
 
 #include <fmt/format.h>
 #include <zlib.h>
@@ -8,7 +8,7 @@
 #include <cassert>
 #include <cstring>
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 
 namespace {
 
@@ -114,4 +114,4 @@ void LayerWriter::emit(std::string_view bytes) {
   out_.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
 }
 
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

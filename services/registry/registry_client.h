@@ -1,17 +1,17 @@
-// What the image-builder asks of a registry: may I push here, what does this tag hold, take this
-// image.
+// What is asked of a registry: may I push here, what does this tag hold, take this image.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
-#include "image-builder/adapter_image.h"
-#include "image-builder/blob_upload.h"
-#include "image-builder/registry_session.h"
+#include "registry/blob_upload.h"
+#include "registry/image.h"
+#include "registry/registry_session.h"
 #include "runtime/result.h"
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 
 struct RemoteManifest {
   std::string digest;  // of the bytes that came
@@ -39,18 +39,17 @@ class RegistryClient {
   Result<bool> mount_blob(const std::string& digest, const std::string& from_repository,
                           const RegistryCall& call);
 
-  // Layer, configuration, then the manifest under `tag` (the commit), then reads all back by
+  // Layers, configuration, then the manifest under `tag` (the commit), then reads all back by
   // digest. call.on_progress counts bytes of the whole image. Permanent `PushNotReadBack` when the
   // registry holds something else afterwards.
-  Result<void> push(const AdapterImage& image, const std::string& tag, const RegistryCall& call);
+  Result<void> push(const Image& image, const std::string& tag, const RegistryCall& call);
 
  private:
-  Result<void> put_manifest(const AdapterImage& image, const std::string& tag,
-                            const RegistryCall& call);
-  Result<void> read_back(const AdapterImage& image, const Blob& layer, const Blob& config,
+  Result<void> put_manifest(const Image& image, const std::string& tag, const RegistryCall& call);
+  Result<void> read_back(const Image& image, const std::vector<Blob>& blobs,
                          const RegistryCall& call);
 
   RegistrySession session_;
 };
 
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

@@ -1,13 +1,13 @@
-#include "image-builder/registry_auth.h"
+#include "registry/registry_auth.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "image-builder/auth_challenge.h"
-#include "image-builder/registry_errors.h"
+#include "registry/auth_challenge.h"
+#include "registry/registry_errors.h"
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 
 namespace {
 
@@ -146,4 +146,4 @@ Result<std::string> RegistryAuth::bearer(const std::map<std::string, std::string
                    "the token server " + redact_url(realm) + " answered 200 without a token");
 }
 
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

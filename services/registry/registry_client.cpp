@@ -1,10 +1,10 @@
-#include "image-builder/registry_client.h"
+#include "registry/registry_client.h"
 
 #include <utility>
 
 #include "runtime/sha256.h"
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 
 namespace {
 
@@ -71,25 +71,28 @@ Result<bool> RegistryClient::mount_blob(const std::string& digest,
   return false;
 }
 
-Result<void> RegistryClient::push(const AdapterImage& image, const std::string& tag,
+Result<void> RegistryClient::push(const Image& image, const std::string& tag,
                                   const RegistryCall& call) {
-  const Blob layer = Blob::of_file(image.layer.digest, image.layer.size_bytes, image.layer_file);
-  const Blob config = Blob::of_bytes(image.config_digest, image.config);
+  std::vector<Blob> blobs;
+  for (const auto& [file, info] : image.layers) {
+    blobs.push_back(Blob::of_file(info.digest, info.size_bytes, file));
+  }
+  blobs.push_back(Blob::of_bytes(image.config_digest, image.config));
   std::uint64_t before = 0;
-  for (const Blob* blob : {&layer, &config}) {
+  for (const Blob& blob : blobs) {
     RegistryCall part = call;
     part.on_progress = [&call, before](std::uint64_t bytes) {
       if (call.on_progress) call.on_progress(before + bytes);
     };
-    if (auto uploaded = upload_blob(session_, *blob, part); !uploaded) return uploaded;
-    before += blob->size_bytes;
+    if (auto uploaded = upload_blob(session_, blob, part); !uploaded) return uploaded;
+    before += blob.size_bytes;
   }
   if (auto put = put_manifest(image, tag, call); !put) return put;
   if (call.on_progress) call.on_progress(image.size_bytes());
-  return read_back(image, layer, config, call);
+  return read_back(image, blobs, call);
 }
 
-Result<void> RegistryClient::put_manifest(const AdapterImage& image, const std::string& tag,
+Result<void> RegistryClient::put_manifest(const Image& image, const std::string& tag,
                                           const RegistryCall& call) {
   HttpRequest request{.method = "PUT", .url = session_.url("/manifests/" + tag)};
   request.headers.emplace("Content-Type", kManifestType);
@@ -103,8 +106,8 @@ Result<void> RegistryClient::put_manifest(const AdapterImage& image, const std::
   return {};
 }
 
-Result<void> RegistryClient::read_back(const AdapterImage& image, const Blob& layer,
-                                       const Blob& config, const RegistryCall& call) {
+Result<void> RegistryClient::read_back(const Image& image, const std::vector<Blob>& blobs,
+                                       const RegistryCall& call) {
   const auto differs = [this](const std::string& what) {
     return permanent("PushNotReadBack", "registry " + session_.target().registry +
                                             " took the image, but " + what +
@@ -115,12 +118,12 @@ Result<void> RegistryClient::read_back(const AdapterImage& image, const Blob& la
   if (!*manifest_there || (*manifest_there)->digest != image.manifest_digest) {
     return differs("has no manifest " + image.manifest_digest);
   }
-  for (const Blob* blob : {&layer, &config}) {
-    const auto there = has_blob(session_, *blob, call);
+  for (const Blob& blob : blobs) {
+    const auto there = has_blob(session_, blob, call);
     if (!there) return tl::unexpected(there.error());
-    if (!*there) return differs("has no blob " + blob->digest + " of that size");
+    if (!*there) return differs("has no blob " + blob.digest + " of that size");
   }
   return {};
 }
 
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

@@ -1,5 +1,5 @@
-// The registry client against the real docker-registry, seen with skopeo's eyes.
-#include "image-builder/registry_client.h"
+// The registry client against the real docker-registry, killed and held.
+#include "registry/registry_client.h"
 
 #include <gmock/gmock.h>
 
@@ -7,17 +7,15 @@
 #include <map>
 #include <memory>
 
-#include "image-builder/azure_exchange.h"
-#include "image-builder/testing/adapter_archive.h"
+#include "registry/azure_exchange.h"
 #include "registry/docker_registry.h"
+#include "registry/testing/image_maker.h"
 #include "registry/token_server.h"
-#include "runtime/process.h"
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing_support::DockerRegistry;
@@ -25,7 +23,6 @@ using testing_support::TokenServer;
 
 constexpr std::uint64_t kMiB = 1u << 20;
 const testing_support::RegistryUser kUser{"demo", "s3cret"};
-const Annotations kAnnotations = {{kTuningKeyAnnotation, "key"}, {kModelNameAnnotation, "model"}};
 
 RegistryOptions quick() {
   RegistryOptions options;
@@ -50,17 +47,8 @@ class RegistryClientTest : public testing::Test {
             .deadline = clock_.steady_now() + 60s,
             .on_wait = [this](const Failure& failure) { waits_.push_back(failure.reason); }};
   }
-  AdapterImage image(std::size_t weight_bytes) {
-    weights_ = safetensors_of(weight_bytes);
-    write_archive(folder_.path / "adapter.tar", {{"adapter_config.json", kAdapterConfig},
-                                                 {"adapter_model.safetensors", weights_}});
-    return build_adapter_image(folder_.path / "adapter.tar", folder_.path / "layer", kAnnotations)
-        .value();
-  }
-  std::string run(std::vector<std::string> argv) {
-    const auto ended = run_process({.argv = std::move(argv)}, 60s, {});
-    EXPECT_TRUE(ended && ended->status.code == 0) << (ended ? ended->error_output : "not started");
-    return ended ? ended->output : "";
+  Image image(std::size_t size) {
+    return make_image(folder_.path, {{"data/weights", random_bytes(size)}});
   }
 
   TemporaryFolder folder_;
@@ -68,30 +56,7 @@ class RegistryClientTest : public testing::Test {
   HttpClient http_{HttpClientOptions{}};
   RegistryOptions options_ = quick();
   std::vector<std::string> waits_;
-  std::string weights_;
 };
-
-TEST_F(RegistryClientTest, SkopeoCopiesThePushedImageAndDataHoldsBothFiles) {
-  DockerRegistry registry({.user = kUser});
-  const auto built = image(3 * kMiB);
-  auto client = this->client(registry.host(), {kUser.name, kUser.password, ""});
-  ASSERT_TRUE(client.check_push(call()));
-  const auto pushed = client.push(built, "v1", call());
-  ASSERT_TRUE(pushed) << pushed.error().message;
-
-  const std::string source = "docker://" + registry.host() + "/team/adapter:v1";
-  const std::string credentials = kUser.name + ":" + kUser.password;
-  EXPECT_EQ(run({"skopeo", "inspect", "--tls-verify=false", "--creds", credentials, "--format",
-                 "{{.Digest}}", source}),
-            built.manifest_digest + "\n");
-  const auto copy = folder_.path / "copy";
-  run({"skopeo", "copy", "--src-tls-verify=false", "--src-creds", credentials, source,
-       "dir:" + copy.string()});
-  EXPECT_EQ(bytes_of(copy / "manifest.json"), built.manifest);
-  run({"tar", "-xzf", (copy / built.layer.digest.substr(7)).string(), "-C", folder_.path.string()});
-  EXPECT_EQ(bytes_of(folder_.path / "data/adapter_config.json"), kAdapterConfig);
-  EXPECT_EQ(bytes_of(folder_.path / "data/adapter_model.safetensors"), weights_);
-}
 
 TEST_F(RegistryClientTest, ManifestsAreReadBackByTagAndDigest) {
   DockerRegistry registry;
@@ -123,7 +88,7 @@ TEST_F(RegistryClientTest, BlobsOfAnotherRepositoryAreMounted) {
   const auto built = image(kMiB);
   ASSERT_TRUE(client(registry.host()).push(built, "v1", call()));
   auto other = client(registry.host(), {}, "other/place");
-  EXPECT_EQ(other.mount_blob(built.layer.digest, "team/adapter", call()).value(), true);
+  EXPECT_EQ(other.mount_blob(built.layers[0].info.digest, "team/adapter", call()).value(), true);
   EXPECT_EQ(other.mount_blob("sha256:" + std::string(64, '0'), "team/adapter", call()).value(),
             false);
 }
@@ -335,4 +300,4 @@ TEST_F(RegistryClientTest, PlainHttpIsOnlyForListedRegistries) {
 }
 
 }  // namespace
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

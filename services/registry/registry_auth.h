@@ -6,11 +6,11 @@
 #include <mutex>
 #include <string>
 
-#include "image-builder/docker_config.h"
+#include "registry/docker_config.h"
 #include "runtime/http_client.h"
 #include "runtime/result.h"
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 
 // Docker's token protocol (distribution.github.io/distribution/spec/auth/token and …/oauth): GET
 // with basic authentication, or POST with grant_type=refresh_token when the credentials are an
@@ -50,4 +50,4 @@ class RegistryAuth {
 // application/x-www-form-urlencoded, also used in queries.
 std::string form_encode(const std::map<std::string, std::string>& fields);
 
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

@@ -1,12 +1,12 @@
 // Uploads to registries that behave otherwise than docker-registry, within the specification.
-#include "image-builder/blob_upload.h"
+#include "registry/blob_upload.h"
 
 #include <gmock/gmock.h>
 
 #include "registry/odd_registry.h"
 #include "runtime/sha256.h"
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 namespace {
 
 using namespace std::chrono_literals;
@@ -108,4 +108,4 @@ TEST_F(BlobUploadTest, WrongDigestOnceIsSentAgainAlwaysIsRefused) {
 }
 
 }  // namespace
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

@@ -7,12 +7,12 @@
 #include <optional>
 #include <string>
 
-#include "image-builder/docker_config.h"
-#include "image-builder/registry_session.h"
+#include "registry/docker_config.h"
+#include "registry/registry_session.h"
 #include "runtime/http_client.h"
 #include "runtime/result.h"
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 
 // What Azure's workload identity webhook puts into a pod.
 struct AzureIdentity {
@@ -40,4 +40,4 @@ Result<RegistryCredentials> exchange_azure_identity(const HttpClient& http, cons
                                                     const std::string& registry_url,
                                                     const RegistryCall& call);
 
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

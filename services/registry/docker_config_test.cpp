@@ -1,8 +1,8 @@
-#include "image-builder/docker_config.h"
+#include "registry/docker_config.h"
 
 #include <gtest/gtest.h>
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 namespace {
 
 struct Case {
@@ -78,4 +78,4 @@ TEST(Base64, RoundTripsEveryPadding) {
 }
 
 }  // namespace
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

@@ -1,8 +1,8 @@
-#include "image-builder/auth_challenge.h"
+#include "registry/auth_challenge.h"
 
 #include <gtest/gtest.h>
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 namespace {
 
 struct Case {
@@ -41,4 +41,4 @@ INSTANTIATE_TEST_SUITE_P(
         Case{R"(realm="no scheme")", {}}));
 
 }  // namespace
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

@@ -1,8 +1,8 @@
-#include "image-builder/registry_errors.h"
+#include "registry/registry_errors.h"
 
 #include <nlohmann/json.hpp>
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 
 namespace {
 
@@ -68,4 +68,4 @@ Failure registry_failure(const HttpResponse& response, const std::string& who,
   return fail(FailureClass::kPermanent, "PushRefused", who + " does not accept " + scope + told);
 }
 
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry

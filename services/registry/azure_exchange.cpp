@@ -1,12 +1,12 @@
-#include "image-builder/azure_exchange.h"
+#include "registry/azure_exchange.h"
 
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "image-builder/registry_errors.h"
+#include "registry/registry_errors.h"
 #include "runtime/text.h"
 
-namespace tunesmith::image_builder {
+namespace tunesmith::registry {
 
 namespace {
 
@@ -104,4 +104,4 @@ Result<RegistryCredentials> exchange_azure_identity(const HttpClient& http, cons
   }
 }
 
-}  // namespace tunesmith::image_builder
+}  // namespace tunesmith::registry
