@@ -13,6 +13,7 @@
 
 #include "bus/event.h"
 #include "bus/key_value.h"
+#include "bus/log_stream.h"
 #include "bus/object_store.h"
 #include "runtime/config.h"
 #include "runtime/log.h"
@@ -100,6 +101,7 @@ class Connection : public Publisher {
   // Binds to an existing bucket of topology.h; Permanent `BusNotInitialised` when it is missing.
   virtual Result<std::unique_ptr<KeyValue>> key_value(const std::string& bucket) = 0;
   virtual ObjectStore& objects() = 0;
+  virtual LogStream& logs() = 0;
 
   // Creates the durable if it is missing and starts handling. Dead letters: original bytes and
   // headers go to TUNESMITH_DLQ with the reason, then the message is terminated.

@@ -50,7 +50,10 @@ Result<std::unique_ptr<Connection>> Connection::open(const ConnectionOptions& op
 }
 
 NatsConnection::NatsConnection(std::unique_ptr<NatsClient> client, ConnectionOptions options)
-    : client_(std::move(client)), options_(std::move(options)), objects_(*client_) {}
+    : client_(std::move(client)),
+      options_(std::move(options)),
+      objects_(*client_),
+      logs_(*client_) {}
 
 Result<void> NatsConnection::publish(const OutgoingEvent& event) {
   if (event.payload.size() > kLargestPayload) {

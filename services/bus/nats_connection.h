@@ -6,6 +6,7 @@
 
 #include "bus/connection.h"
 #include "bus/nats_client.h"
+#include "bus/nats_log_stream.h"
 #include "bus/nats_object_store.h"
 
 namespace tunesmith::bus {
@@ -20,6 +21,7 @@ class NatsConnection final : public Connection {
   Result<void> publish(const OutgoingEvent& event) override;
   Result<std::unique_ptr<KeyValue>> key_value(const std::string& bucket) override;
   ObjectStore& objects() override { return objects_; }
+  LogStream& logs() override { return logs_; }
   Result<std::unique_ptr<Consumer>> consume(const ConsumerOptions& options,
                                             EventHandler handler) override;
   Result<void> read_events(const std::string& uid, bool follow,
@@ -34,6 +36,7 @@ class NatsConnection final : public Connection {
   std::unique_ptr<NatsClient> client_;
   ConnectionOptions options_;
   NatsObjectStore objects_;
+  NatsLogStream logs_;
 };
 
 }  // namespace tunesmith::bus

@@ -15,6 +15,8 @@ constexpr std::int32_t kLargestEvent =
     1
     << 20;  // 256 KiB payload is publish()'s own bound; the rest is room for dead letters' headers
 
+constexpr std::int32_t kLargestLogMessage = 66 << 10;  // kLargestLogBatch and its headers
+
 struct StreamSpec {
   const char* name;
   const char* description;
@@ -52,10 +54,11 @@ std::vector<StreamSpec> streams(std::int64_t bytes) {
        .no_ack = true},
       {.name = kLogStream,
        .description = "the last log lines of workers, per uid",
-       .subjects = {"tunesmith.logs.>"},
+       .subjects = {"tunesmith.logs.v1.>"},
        .max_age = 7 * kDay,
        .max_bytes = bytes / 4,
-       .max_per_subject = 10'000},
+       .max_per_subject = 10'000,
+       .max_message = kLargestLogMessage},
   };
 }
 

@@ -16,6 +16,7 @@ inline constexpr const char* kStream = "TUNESMITH";
 inline constexpr const char* kDeadLetterStream = "TUNESMITH_DLQ";
 inline constexpr const char* kAdvisoryStream = "TUNESMITH_ADVISORIES";
 inline constexpr const char* kLogStream = "TUNESMITH_LOGS";
+inline constexpr const char* kLogSubjectPrefix = "tunesmith.logs.v1.";  // and the uid
 
 namespace bucket {
 inline constexpr const char* kWorkspaces =

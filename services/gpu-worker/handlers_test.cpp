@@ -69,13 +69,14 @@ class HandlersTest : public testing::Test {
   fakes::RecordingPublisher publisher;
   fakes::MemoryKeyValue current, leases, results;
   fakes::MemoryObjectStore objects;
+  fakes::MemoryLogStream logs;
   SystemClock clock;
   Log log = Log::silent();
   HttpClient http{HttpClientOptions{}};
   FileCache files{"no-plan-here-names-a-file", http, clock, log, FetchLimits{}};
   prometheus::Registry registry;
   Metrics metrics{registry};
-  WorkerParts parts{publisher, current, leases, results, objects,
+  WorkerParts parts{publisher, current, leases, results, objects, logs,
                     files,     files,   clock,  metrics, options};
 };
 
@@ -91,6 +92,21 @@ TEST_F(HandlersTest, TrainsStoresAcceptsAndAnnounces) {
   auto lease = bus::read_lease(leases, "u");
   ASSERT_TRUE(lease && *lease);
   EXPECT_TRUE((*lease)->released);
+}
+
+TEST_F(HandlersTest, WhatAgentAndEngineSayIsPublishedUnderTheUid) {
+  engine("echo out of luck >&2; echo half >&2; printf whole >&2; exit 7");
+  options.attempts_without_checkpoint = 2;
+  handle();
+  std::string all;
+  for (const auto& line : logs.lines("u")) {
+    EXPECT_FALSE(line.time.empty());
+    all += std::to_string(line.attempt) + " " + line.source + " " + line.text + "\n";
+  }
+  for (const char* part : {"1 agent attempt begins", "1 engine out of luck", "1 engine whole",
+                           "1 agent warning: attempt failed", "2 engine out of luck"}) {
+    EXPECT_NE(all.find(part), std::string::npos) << part << " in\n" << all;
+  }
 }
 
 TEST_F(HandlersTest, AnAcceptedResultIsAnnouncedAgainWithoutTraining) {

@@ -32,8 +32,17 @@ Result<void> serve(ServiceContext& context) {
   const FileCache data(options.cache_dir, data_http, clock, context.log, options.fetch_limits);
   if (auto emptied = empty_work_dir(options.work_dir); !emptied) return emptied;
   Metrics metrics(*context.registry);
-  const WorkerParts parts{**connection, **current, **leases, **results, (*connection)->objects(),
-                          models,       data,      clock,    metrics,   options};
+  const WorkerParts parts{**connection,
+                          **current,
+                          **leases,
+                          **results,
+                          (*connection)->objects(),
+                          (*connection)->logs(),
+                          models,
+                          data,
+                          clock,
+                          metrics,
+                          options};
   Handlers handlers(parts, context.log);
   auto consumer = (*connection)
                       ->consume({.service = context.name, .token = "nodes-ready"},

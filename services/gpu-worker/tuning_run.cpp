@@ -39,6 +39,19 @@ class ReleasedAtEnd {
   const Log& log_;
 };
 
+// Ends the published log of an attempt before its lease is given back: a clean-up that then gets
+// the lease finds nothing written behind it.
+class ShippedToTheEnd {
+ public:
+  explicit ShippedToTheEnd(LogShipper& shipper) : shipper_(shipper) {}
+  ~ShippedToTheEnd() { shipper_.end(); }
+  ShippedToTheEnd(const ShippedToTheEnd&) = delete;
+  ShippedToTheEnd& operator=(const ShippedToTheEnd&) = delete;
+
+ private:
+  LogShipper& shipper_;
+};
+
 std::uint64_t total_bytes(const events::v1::Plan& plan) {
   std::uint64_t total = 0;
   for (const auto& file : plan.tuning().model().files()) total += file.size_bytes();
@@ -51,10 +64,12 @@ std::uint64_t total_bytes(const events::v1::Plan& plan) {
 TuningRun::TuningRun(const WorkerParts& parts, const Log& log, events::v1::NodesReady nodes,
                      std::string traceparent)
     : parts_(parts),
+      shipper_(parts.logs, nodes.workspace().uid()),
       log_(log.with({{"workspace", nodes.workspace().name()},
                      {"uid", nodes.workspace().uid()},
                      {"generation", nodes.workspace().generation()},
-                     {"traceparent", traceparent}})),
+                     {"traceparent", traceparent}})
+               .with_listener([this](std::string_view line) { shipper_.agent_says(line); })),
       nodes_(std::move(nodes)),
       traceparent_(std::move(traceparent)),
       progress_(parts.publisher, log_, nodes_.workspace(), traceparent_,
@@ -136,6 +151,9 @@ RunEnd TuningRun::attempt_under(bus::Lease& lease, std::stop_token stop) {
   if (!standing) return stopped_or(standing.error());
   if (*standing != bus::Standing::kCurrent) return Stopped{};
 
+  const ShippedToTheEnd shipped(shipper_);
+  shipper_.begin(lease.counter(), folder_->engine_log());
+  log_.info("attempt begins", {{"node", parts_.options.node}, {"attempt", lease.counter()}});
   progress_.begin_attempt(lease.counter());
   if (auto fetched = fetch_inputs(token); !fetched) return stopped_or(fetched.error());
   EngineEnd end = run_engine_once(lease.counter(), token);
@@ -165,6 +183,7 @@ Result<void> TuningRun::fetch_inputs(std::stop_token stop) {
     if (!placed) return tl::unexpected(placed.error());
     data_.push_back(*placed);
   }
+  log_.info("model and data are here", {{"bytes", bytes_before_}});
   inputs_are_here_ = true;
   return {};
 }
@@ -230,6 +249,7 @@ Result<void> TuningRun::write_job(const fs::path& resume_from) {
 }
 
 void TuningRun::hear(std::uint64_t attempt, const EngineLine& line, CheckpointUploader& uploader) {
+  shipper_.engine_says(line);
   TuningProgressed change;
   if (const auto* started = std::get_if<EngineStarted>(&line)) {
     announce_start(attempt, *started);
@@ -283,6 +303,7 @@ Result<AdapterReady> TuningRun::store(std::uint64_t attempt, const EngineFinishe
   const std::string name = fmt::format("adapter/{}/{}", plan().tuning_key(), attempt);
   auto object = parts_.objects.put_file(bucket(), name, folder_->archive(), stop);
   if (!object) return tl::unexpected(object.error());
+  log_.info("adapter stored", {{"object", name}, {"bytes", object->size_bytes}});
 
   AdapterReady ready;
   *ready.mutable_workspace() = workspace();

@@ -10,10 +10,12 @@
 #include "bus/connection.h"
 #include "bus/key_value.h"
 #include "bus/lease.h"
+#include "bus/log_stream.h"
 #include "bus/object_store.h"
 #include "checkpoints.h"
 #include "engine_run.h"
 #include "file_cache.h"
+#include "log_shipper.h"
 #include "metrics.h"
 #include "progress.h"
 #include "run_folder.h"
@@ -32,6 +34,7 @@ struct WorkerParts {
   bus::KeyValue& leases;
   bus::KeyValue& results;
   bus::ObjectStore& objects;
+  bus::LogStream& logs;
   const FileCache& models;  // from the hub
   const FileCache& data;    // from wherever the user's URLs lead
   const Clock& clock;
@@ -75,7 +78,8 @@ class TuningRun {
   std::string bucket() const { return "ws-" + workspace().uid(); }
 
   const WorkerParts& parts_;
-  Log log_;
+  LogShipper shipper_;
+  Log log_;  // heard by shipper_
   const events::v1::NodesReady nodes_;
   const std::string traceparent_;
   ProgressAnnouncer progress_;

@@ -25,6 +25,9 @@ Result<void> remove_all(const std::string& uid, const CleanupParts& parts) {
   if (auto gone = parts.objects.delete_bucket("ws-" + uid); !gone) {
     return gone;
   }
+  if (auto gone = parts.logs.purge(uid); !gone) {
+    return gone;
+  }
   if (auto gone = remove_keys(parts.results, uid + ".*"); !gone) {
     return gone;
   }

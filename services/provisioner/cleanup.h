@@ -7,6 +7,7 @@
 #include <string>
 
 #include "bus/lease.h"
+#include "bus/log_stream.h"
 #include "bus/object_store.h"
 #include "runtime/clock.h"
 #include "runtime/log.h"
@@ -20,6 +21,7 @@ struct CleanupParts {
   bus::KeyValue& leases;
   bus::KeyValue& rendezvous;
   bus::ObjectStore& objects;
+  bus::LogStream& logs;
   const Clock& clock;
   Log log;
   bus::LeaseTimes lease_times{};
@@ -27,8 +29,8 @@ struct CleanupParts {
 };
 
 // Takes the lease first, so that no worker can write behind us, then removes the object bucket,
-// results, plans, rendezvous and the lease. Idempotent. Permanent `LeaseHeld` when a worker did not
-// let go in time (try again); Transient `BusUnavailable`, `Stopped`.
+// log lines, results, plans, rendezvous and the lease. Idempotent. Permanent `LeaseHeld` when a
+// worker did not let go in time (try again); Transient `BusUnavailable`, `Stopped`.
 Result<void> clean_up(const std::string& uid, const CleanupParts& parts, std::stop_token stop);
 
 // What of it is still there, for people: "left: the lease of worker-1, the objects, 2 results";

@@ -51,6 +51,7 @@ class HandlersTest : public ProvisionerTest {
             .leases = leases_,
             .rendezvous = rendezvous_,
             .objects = objects_,
+            .logs = logs_,
             .clock = clock_,
             .log = Log::silent(),
             .lease_times = {expiry, expiry / 4}};
@@ -217,6 +218,7 @@ class DeletionTest : public HandlersTest {
       handlers_.on_plan_cleared(delivered(cleared(uid)), {});
       store_adapter(uid);
       ASSERT_TRUE(rendezvous_.put(uid, "x").has_value());
+      ASSERT_TRUE(logs_.append(uid, {{.text = "a line"}}).has_value());
     }
     publisher_.clear();
     set_current("a", {.generation = 1, .deleting = true});
@@ -231,6 +233,8 @@ class DeletionTest : public HandlersTest {
     EXPECT_THAT(*plans_.keys(">"), ElementsAre("b.1"));
     EXPECT_THAT(*rendezvous_.keys(">"), ElementsAre("b"));
     EXPECT_TRUE(leases_.keys(">")->empty());
+    EXPECT_EQ(logs_.batches("a"), 0u);
+    EXPECT_EQ(logs_.batches("b"), 1u);
   }
 };
 

@@ -164,6 +164,7 @@ Result<void> run(ServiceContext& context) {
                              .leases = (*buckets)[bus::bucket::kLeases],
                              .rendezvous = (*buckets)[bus::bucket::kRendezvous],
                              .objects = (*connection)->objects(),
+                             .logs = (*connection)->logs(),
                              .clock = clock,
                              .log = context.log};
   Handlers handlers({.publisher = **connection,

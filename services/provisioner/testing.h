@@ -71,6 +71,7 @@ class ProvisionerTest : public ::testing::Test {
 
   fakes::MemoryKeyValue current_, plans_, inventory_, results_, leases_, rendezvous_;
   fakes::MemoryObjectStore objects_;
+  fakes::MemoryLogStream logs_;
   fakes::RecordingPublisher publisher_;
   prometheus::Registry registry_;
   Metrics metrics_{registry_};

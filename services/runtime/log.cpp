@@ -63,11 +63,15 @@ struct Log::Sink {
   LogLevel level = LogLevel::kDebug;
   bool to_stderr = false;
   std::shared_ptr<std::vector<std::string>> lines;
+  std::vector<std::function<void(std::string_view line)>> listeners;
 
-  bool wants(LogLevel wanted) const { return wanted >= level && (to_stderr || lines != nullptr); }
+  bool wants(LogLevel wanted) const {
+    return wanted >= level && (to_stderr || lines != nullptr || !listeners.empty());
+  }
 
   // One write(2) per line: lines of several threads and processes in one file do not mix.
   void put(std::string line) const {
+    for (const auto& listener : listeners) listener(line);
     if (lines != nullptr) lines->push_back(line);
     if (!to_stderr) return;
     line += '\n';
@@ -103,6 +107,12 @@ Log Log::with(std::initializer_list<LogField> fields) const {
   std::string context = context_;
   for (const LogField& field : fields) context += "," + json_string(field.name) + ":" + field.json;
   return {sink_, std::move(context)};
+}
+
+Log Log::with_listener(std::function<void(std::string_view line)> listener) const {
+  auto sink = std::make_shared<Sink>(*sink_);
+  sink->listeners.push_back(std::move(listener));
+  return {std::move(sink), context_};
 }
 
 void Log::write(LogLevel level, std::string_view message,

@@ -2,6 +2,7 @@
 // secrets.
 #pragma once
 
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -41,6 +42,9 @@ class Log {
 
   // A log whose every line also carries these fields.
   Log with(std::initializer_list<LogField> fields) const;
+  // A log whose lines `listener` also hears, on the threads that write them; it outlives all
+  // copies.
+  Log with_listener(std::function<void(std::string_view line)> listener) const;
 
   void debug(std::string_view message, std::initializer_list<LogField> fields = {}) const;
   void info(std::string_view message, std::initializer_list<LogField> fields = {}) const;

@@ -16,6 +16,7 @@
 
 #include "bus/event.h"
 #include "bus/key_value.h"
+#include "bus/log_stream.h"
 #include "bus/object_store.h"
 
 namespace tunesmith::fakes {
@@ -93,6 +94,30 @@ class MemoryObjectStore final : public bus::ObjectStore {
 
   mutable std::mutex mutex_;
   std::map<std::string, Bucket> buckets_;
+  PlannedFailures failures_;
+};
+
+class MemoryLogStream final : public bus::LogStream {
+ public:
+  Result<void> append(const std::string& uid, const std::vector<bus::LogLine>& lines) override;
+  // Without `follow` only.
+  Result<void> read(const std::string& uid, bool follow,
+                    const std::function<bool(const std::vector<bus::LogLine>& lines,
+                                             std::uint64_t behind)>& on_batch,
+                    std::stop_token stop) override;
+  Result<void> purge(const std::string& uid) override;
+
+  void fail_next(Failure failure, int times = 1);
+  // Appends wait while it is held: a bus that does not answer.
+  void hold(bool held);
+  std::vector<bus::LogLine> lines(const std::string& uid) const;
+  std::size_t batches(const std::string& uid) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable released_;
+  bool held_ = false;
+  std::map<std::string, std::vector<std::vector<bus::LogLine>>> batches_;
   PlannedFailures failures_;
 };
 
