@@ -12,6 +12,7 @@
 #include "registry/docker_registry.h"
 #include "registry/unavailable_server.h"
 #include "runtime/sha256.h"
+#include "runtime/text.h"
 
 namespace tunesmith::image_builder {
 namespace {
@@ -53,9 +54,10 @@ class HandlersTest : public testing::Test {
 
   void write_secret(const std::string& password) {
     std::filesystem::create_directories(options_.secrets_dir / "default");
-    std::ofstream(options_.secrets_dir / "default/push")
-        << R"({"auths":{")" << registry_.host() << R"(":{"auth":")"
-        << registry::base64_encode(kUser.name + ":" + password) << R"("}}})";
+    ASSERT_TRUE(write_file(options_.secrets_dir / "default/push",
+                           R"({"auths":{")" + registry_.host() + R"(":{"auth":")" +
+                               base64_encode(kUser.name + ":" + password) + R"("}}})",
+                           0600));
   }
   void set_current(const bus::Current& current) {
     ASSERT_TRUE(current_.put(kUid, bus::to_json(current)));
@@ -147,7 +149,7 @@ TEST_F(HandlersTest, UnreadableReferenceOrSecretRejectsThePlan) {
   const auto rejected = published_.all<v1::PlanRejected>();
   ASSERT_EQ(rejected.size(), 2u);
   EXPECT_EQ(rejected[0].failure().reason(), "ImageReferenceInvalid");
-  EXPECT_EQ(rejected[1].failure().reason(), "PushSecretInvalid");
+  EXPECT_EQ(rejected[1].failure().reason(), "SecretInvalid");
 }
 
 TEST_F(HandlersTest, MissingSecretIsNamedAndWaitedFor) {
@@ -157,7 +159,7 @@ TEST_F(HandlersTest, MissingSecretIsNamedAndWaitedFor) {
     write_secret(kUser.password);
   });
   EXPECT_EQ(plan(), Disposition::Kind::kDone);
-  EXPECT_EQ(published_.all<v1::ImagePushProgressed>()[0].waiting().reason(), "PushSecretMissing");
+  EXPECT_EQ(published_.all<v1::ImagePushProgressed>()[0].waiting().reason(), "SecretMissing");
   EXPECT_EQ(published_.all<v1::PlanCleared>().size(), 1u);
 }
 
@@ -165,7 +167,7 @@ TEST_F(HandlersTest, SecretThatNeverComesRejectsThePlan) {
   std::filesystem::remove(options_.secrets_dir / "default/push");
   options_.check_limit = 100ms;
   EXPECT_EQ(plan(), Disposition::Kind::kDone);
-  EXPECT_EQ(only_failure<v1::PlanRejected>().reason(), "PushSecretMissing");
+  EXPECT_EQ(only_failure<v1::PlanRejected>().reason(), "SecretMissing");
 }
 
 TEST_F(HandlersTest, AdapterBecomesAnImageInTheRegistry) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "runtime/base64.h"
 #include "runtime/result.h"
 
 namespace tunesmith::registry {
@@ -26,7 +27,7 @@ struct RegistryCredentials {
 Result<std::optional<RegistryCredentials>> find_credentials(std::string_view config_json,
                                                             const std::string& registry);
 
-std::string base64_encode(std::string_view bytes);
-std::optional<std::string> base64_decode(std::string_view text);
+using tunesmith::base64_decode;
+using tunesmith::base64_encode;
 
 }  // namespace tunesmith::registry

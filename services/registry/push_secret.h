@@ -14,8 +14,8 @@ namespace tunesmith::registry {
 
 // The credentials for `registry` in the named secret; anonymous when `name` is empty or the secret
 // has no entry for the registry (an open registry needs none; another one then refuses with
-// PushDenied). Waits for a missing file until call.deadline, then Transient `PushSecretMissing`.
-// Permanent `PushSecretInvalid`.
+// PushDenied). Waits for a missing file until call.deadline, then Transient `SecretMissing`.
+// Permanent `SecretInvalid` (the file), `PushSecretInvalid` (what is in it).
 Result<RegistryCredentials> read_push_secret(const std::filesystem::path& secrets_dir,
                                              const std::string& name_space, const std::string& name,
                                              const std::string& registry, const Clock& clock,

@@ -252,11 +252,11 @@ TEST(StatusFold, WhatADownloadWaitsForIsOverWithTheNextProgress) {
 TEST(StatusFold, WhatTheCheckOfTheOutputWaitedForIsOverWithThePlanCleared) {
   const At at;
   const History history = {told(0, at, observed()), told(2, at, planned()),
-                           told(3, at, pushing(1000, 0, 0, "PushSecretMissing"), "1000"),
+                           told(3, at, pushing(1000, 0, 0, "SecretMissing"), "1000"),
                            told(9, at, v1::PlanCleared{}), told(30, at, adapter())};
   expect_no_order(history);
   EXPECT_EQ(folded({history.begin(), history.begin() + 3}).at("waiting").at("reason"),
-            "PushSecretMissing");
+            "SecretMissing");
   EXPECT_FALSE(folded({history.begin(), history.begin() + 4}).contains("waiting"));
   EXPECT_FALSE(folded(history).contains("waiting"));
   History on = history;
@@ -264,8 +264,8 @@ TEST(StatusFold, WhatTheCheckOfTheOutputWaitedForIsOverWithThePlanCleared) {
   EXPECT_EQ(folded(on).at("waiting").at("reason"), "RegistryUnavailable");
   // Looked at again, the output is checked again.
   History again = {history.begin(), history.begin() + 4};
-  again.push_back(told(70, {.pass = 70}, pushing(1000, 0, 0, "PushSecretMissing"), "1000"));
-  EXPECT_EQ(folded(again).at("waiting").at("reason"), "PushSecretMissing");
+  again.push_back(told(70, {.pass = 70}, pushing(1000, 0, 0, "SecretMissing"), "1000"));
+  EXPECT_EQ(folded(again).at("waiting").at("reason"), "SecretMissing");
   again.push_back(told(71, {.pass = 70}, v1::PlanCleared{}));
   EXPECT_FALSE(folded(again).contains("waiting"));
 }

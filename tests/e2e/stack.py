@@ -6,6 +6,7 @@ import pathlib
 import queue
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 import urllib.request
@@ -121,8 +122,9 @@ class Stack:
 
     def write_secret(self, name: str, content: str) -> None:
         secret = self.home / "secrets/default" / name
-        secret.write_text(content)
-        secret.chmod(0o600)
+        with tempfile.NamedTemporaryFile("w", dir=secret.parent, delete=False) as fresh:  # 0600 from the beginning
+            fresh.write(content)
+        os.replace(fresh.name, secret)
 
     def status(self, name: str) -> dict:
         return json.loads(self.run("get", "workspace", name, "-o", "json").stdout)["status"]
