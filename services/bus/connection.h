@@ -62,7 +62,10 @@ struct ConsumerOptions {
   int concurrency = 1;    // handlers at a time; events of one uid are handled one after the other
   std::chrono::milliseconds ack_wait{30'000};
   std::chrono::milliseconds in_progress_every{10'000};  // while a handler runs
-  int max_deliver = 5;                                  // counts only handlers that died
+  // Handlers that may die over one event, before it is a dead letter. What a stopping service hands
+  // back does not count, up to max_hand_backs.
+  int max_deliver = 5;
+  int max_hand_backs = 1'000;
 };
 
 // Counters of one consumer, to be put into metrics. Thread-safe to read.
@@ -121,7 +124,8 @@ class Connection : public Publisher {
   virtual Result<std::unique_ptr<Consumer>> collect_dead_letters(
       std::function<void(const DeadLetter&)> on_dead_letter) = 0;
   virtual Result<std::vector<DeadLetter>> dead_letters(std::size_t at_most) = 0;
-  // Publishes the original again with id `<id>/replay-<unix seconds>`.
+  // Publishes the original again with id `<id>/replay-<unix seconds>-<dead letter>`: two letters of
+  // one second are two.
   virtual Result<void> replay(std::uint64_t dead_letter_sequence, std::int64_t unix_seconds) = 0;
 };
 

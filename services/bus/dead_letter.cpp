@@ -21,6 +21,13 @@ constexpr const char* kTime = "Tunesmith-Time";
 
 }  // namespace
 
+Failure deliveries_exhausted(std::uint64_t deaths, const std::string& durable) {
+  return {FailureClass::kPoison, "DeliveriesExhausted",
+          std::to_string(deaths) + " handlers of " + durable +
+              " ended without an answer to this event; see their logs, then replay it with "
+              "`tunesmith dlq replay`"};
+}
+
 Result<void> store_dead_letter(NatsClient& client, const Message& original, std::uint64_t sequence,
                                const std::string& durable, const Failure& failure) {
   Headers headers = original.headers;

@@ -22,6 +22,9 @@ namespace tunesmith::bus {
 Result<void> store_dead_letter(NatsClient& client, const Message& original, std::uint64_t sequence,
                                const std::string& durable, const Failure& failure);
 
+// What is said of an event over which `deaths` handlers of `durable` died.
+Failure deliveries_exhausted(std::uint64_t deaths, const std::string& durable);
+
 // A stored message by its sequence; nothing when it is not there any more.
 Result<std::optional<Message>> stored_message(NatsClient& client, const std::string& stream,
                                               std::uint64_t sequence);

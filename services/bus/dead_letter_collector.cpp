@@ -50,11 +50,7 @@ Disposition bury_exhausted(NatsClient& client, const IncomingEvent& event) {
   auto original = stored_message(client, kStream, advisory->sequence);
   if (!original) return Disposition::retry(kAgain);
   if (!*original) return Disposition::done();  // older than the stream's limits
-  const Failure failure{FailureClass::kPoison, "DeliveriesExhausted",
-                        std::to_string(advisory->deliveries) + " handlers of " +
-                            advisory->consumer +
-                            " ended without an answer to this event; see their logs, then replay "
-                            "it with `tunesmith dlq replay`"};
+  const Failure failure = deliveries_exhausted(advisory->deliveries, advisory->consumer);
   auto buried =
       store_dead_letter(client, **original, advisory->sequence, advisory->consumer, failure);
   return buried ? Disposition::done() : Disposition::retry(kAgain);

@@ -143,7 +143,8 @@ Result<void> NatsConnection::replay(std::uint64_t dead_letter_sequence, std::int
                                               "; see `tunesmith dlq list`");
   }
   DeadLetter letter = read_dead_letter(**stored, dead_letter_sequence);
-  return publish({.id = letter.event.id + "/replay-" + std::to_string(unix_seconds),
+  return publish({.id = letter.event.id + "/replay-" + std::to_string(unix_seconds) + "-" +
+                        std::to_string(dead_letter_sequence),
                   .token = letter.event.token,
                   .uid = letter.event.uid,
                   .payload = std::move(letter.event.payload),

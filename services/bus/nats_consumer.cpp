@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "bus/hand_backs.h"
+
 namespace tunesmith::bus {
 
 using std::chrono::milliseconds;
@@ -42,6 +44,7 @@ NatsConsumer::NatsConsumer(NatsClient& client, ConsumerSource source, ConsumerOp
           client, PullOptions{.stream = source_.stream, .durable = source_.durable},
           PullLoop::Hooks{.wants_more = [this] { return wants_more(); },
                           .on_message = [this](Message message) { accept(std::move(message)); },
+                          .on_late = [this](const Message& late) { hand_back(late.reply); },
                           .ensure_durable = [this] { return ensure_durable(); },
                           .on_time = [this](Time now) { return on_time(now); }})),
       executor_(std::make_unique<KeyedExecutor>(options_.concurrency)) {}
@@ -51,7 +54,7 @@ NatsConsumer::~NatsConsumer() {
   if (thread_.joinable()) thread_.join();
   executor_.reset();  // handlers end or hand back; what waits behind them hands back at once
   const std::scoped_lock lock(mutex_);
-  for (const auto& [sequence, delivery] : open_) client_.send(delivery->reply, "", "-NAK");
+  for (const auto& [sequence, delivery] : open_) hand_back(delivery->reply);
   client_.flush(milliseconds(1'000));
 }
 
@@ -63,7 +66,8 @@ Result<void> NatsConsumer::ensure_durable() {
   config.DeliverPolicy = js_DeliverAll;
   config.AckPolicy = js_AckExplicit;
   config.AckWait = options_.ack_wait.count() * kNanos;
-  config.MaxDeliver = options_.max_deliver;
+  config.MaxDeliver =
+      options_.max_deliver < 0 ? -1 : options_.max_deliver + options_.max_hand_backs;
   config.MaxAckPending = kMostUnacknowledged;
   auto made = client_.call("creating consumer " + source_.durable, NatsClient::kPatience,
                            [&](jsErrCode* code) {
@@ -111,7 +115,7 @@ void NatsConsumer::accept(Message message) {
     // A request given up as silent may be answered late: more than was asked for goes to whoever
     // has room.
     if (open_.size() - waiting_ >= static_cast<std::size_t>(options_.concurrency)) {
-      client_.send(delivery->reply, "", "-NAK");
+      hand_back(delivery->reply);
       return;
     }
     open_.emplace(info->stream_sequence, delivery);
@@ -123,7 +127,19 @@ void NatsConsumer::submit(const DeliveryPtr& delivery) {
   executor_->submit(delivery->event.uid, [this, delivery] { handle(delivery); });
 }
 
-Disposition NatsConsumer::run_handler(const IncomingEvent& event) {
+// Handlers that died over this event. Few deliveries cannot be too many deaths: the server is asked
+// only when they could.
+Result<std::uint64_t> NatsConsumer::deaths_before(const IncomingEvent& event) {
+  const std::uint64_t before = event.deliveries - 1;
+  if (options_.max_deliver < 0 ||
+      event.deliveries < static_cast<std::uint64_t>(options_.max_deliver))
+    return before;
+  const auto handed_back = hand_backs(client_, source_.durable, event.stream_sequence);
+  if (!handed_back) return handed_back;
+  return before - std::min(before, *handed_back);
+}
+
+Disposition NatsConsumer::run_handler(const IncomingEvent& event, std::uint64_t deaths) {
   try {
     return handler_(event, stop_.get_token());
   } catch (const std::exception& e) {
@@ -132,16 +148,21 @@ Disposition NatsConsumer::run_handler(const IncomingEvent& event) {
     client_.log().error("a handler threw", {{"event", event.id}, {"problem", e.what()}});
     const Failure failure{FailureClass::kPoison, "HandlerFailed",
                           std::string("the handler threw: ") + e.what()};
-    if (event.deliveries >= static_cast<std::uint64_t>(options_.max_deliver)) {
+    if (deaths + 1 >= static_cast<std::uint64_t>(options_.max_deliver)) {
       return Disposition::dead(failure);
     }
-    return {Disposition::Kind::kHandBack, milliseconds(1'000) * event.deliveries, failure};
+    return {Disposition::Kind::kHandBack, milliseconds(1'000) * (deaths + 1), failure};
   }
 }
 
 void NatsConsumer::handle(const DeliveryPtr& delivery) {
-  const bool stopping = stop_.stop_requested();
-  settle(delivery, stopping ? Disposition::hand_back() : run_handler(delivery->event));
+  if (stop_.stop_requested()) return settle(delivery, Disposition::hand_back());
+  const auto deaths = deaths_before(delivery->event);
+  if (!deaths) return hold(delivery, milliseconds(5'000));
+  if (options_.max_deliver >= 0 && *deaths >= static_cast<std::uint64_t>(options_.max_deliver)) {
+    return bury(delivery, deliveries_exhausted(*deaths, source_.durable));
+  }
+  settle(delivery, run_handler(delivery->event, *deaths));
 }
 
 void NatsConsumer::settle(const DeliveryPtr& delivery, const Disposition& disposition) {
@@ -149,12 +170,22 @@ void NatsConsumer::settle(const DeliveryPtr& delivery, const Disposition& dispos
     case Disposition::Kind::kDone:
       return close(delivery, "+ACK");
     case Disposition::Kind::kHandBack:
+      if (disposition.failure.reason.empty()) {
+        note_hand_back(client_, source_.durable, delivery->event.stream_sequence);
+      }
       return close(delivery, nak(disposition.delay));
     case Disposition::Kind::kRetry:
       return hold(delivery, disposition.delay);
     case Disposition::Kind::kDead:
       return bury(delivery, disposition.failure);
   }
+}
+
+void NatsConsumer::hand_back(const std::string& reply) {
+  if (const auto info = delivery_info(reply)) {
+    note_hand_back(client_, source_.durable, info->stream_sequence);
+  }
+  client_.send(reply, "", nak({}));
 }
 
 // Tells the server and forgets. A lost answer means another delivery, nothing worse.
@@ -177,6 +208,7 @@ void NatsConsumer::hold(const DeliveryPtr& delivery, milliseconds delay) {
   ++stats_.retried;
   if (waiting_ >= kMostWaiting) {
     lock.unlock();
+    note_hand_back(client_, source_.durable, delivery->event.stream_sequence);
     return close(delivery, nak(std::max(delay, milliseconds(1))));
   }
   delivery->waiting = true;

@@ -49,11 +49,13 @@ class NatsConsumer final : public Consumer {
   void accept(Message message);
   void submit(const DeliveryPtr& delivery);
   void handle(const DeliveryPtr& delivery);
-  Disposition run_handler(const IncomingEvent& event);
+  Result<std::uint64_t> deaths_before(const IncomingEvent& event);
+  Disposition run_handler(const IncomingEvent& event, std::uint64_t deaths);
   void settle(const DeliveryPtr& delivery, const Disposition& disposition);
   void bury(const DeliveryPtr& delivery, const Failure& failure);
   void hold(const DeliveryPtr& delivery, std::chrono::milliseconds delay);
   void close(const DeliveryPtr& delivery, const std::string& answer);
+  void hand_back(const std::string& reply);
   bool wants_more() const;
   Time on_time(Time now);
 

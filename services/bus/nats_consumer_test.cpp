@@ -30,8 +30,12 @@ class NatsConsumerTest : public NatsBusTest {
   void let_one_die(const ConsumerOptions& options) {
     Seen said;
     ProcessOptions process;
-    process.argv = {std::string(TUNESMITH_BIN_DIR) + "/bus_test_child", server_.url(), kToken,
-                    std::to_string(options.ack_wait.count()), std::to_string(options.max_deliver)};
+    process.argv = {std::string(TUNESMITH_BIN_DIR) + "/bus_test_child",
+                    server_.url(),
+                    kToken,
+                    std::to_string(options.ack_wait.count()),
+                    std::to_string(options.max_deliver),
+                    std::to_string(options.max_hand_backs)};
     auto child =
         Process::start(std::move(process), [&](const std::string& line) { said.add(line); });
     ASSERT_TRUE(child);
@@ -39,6 +43,7 @@ class NatsConsumerTest : public NatsBusTest {
     child->signal(SIGKILL);
     ASSERT_TRUE(child->wait({}, kSoon));
   }
+  void expect_exhausted(int max_hand_backs);
 };
 
 TEST_P(NatsConsumerTest, HandlesEveryEventOnceAndInTheOrderOfItsUid) {
@@ -166,9 +171,49 @@ TEST_P(NatsConsumerTest, AStoppedServiceHandsBackAtOnce) {
   EXPECT_LT(std::chrono::steady_clock::now() - begun, seconds(20));
 }
 
+TEST_P(NatsConsumerTest, GracefulStopsAreNoDeaths) {
+  auto connection = ready();
+  Seen seen, told;
+  auto collector = connection->collect_dead_letters(
+      [&](const DeadLetter& letter) { told.add(letter.failure.reason); });
+  ASSERT_TRUE(collector);
+  ConsumerOptions strict = options();
+  strict.max_deliver = 2;
+  ASSERT_TRUE(connection->publish(planned("u1")));
+  for (int stop = 1; stop <= 6; ++stop) {
+    auto stopped = connection->consume(strict, [&](const IncomingEvent&, std::stop_token end) {
+      seen.add("stop " + std::to_string(stop));
+      wait_for(std::chrono::hours(1), std::move(end));
+      return Disposition::hand_back();
+    });
+    ASSERT_TRUE(stopped);
+    ASSERT_TRUE(seen.wait_for("stop " + std::to_string(stop)));
+  }
+  // After six stops it still takes two deaths.
+  auto consumer =
+      connection->consume(strict, [&](const IncomingEvent&, const std::stop_token&) -> Disposition {
+        seen.add("thrown " + std::to_string(seen.all().size()));
+        throw std::out_of_range("a bug");
+      });
+  ASSERT_TRUE(consumer);
+  ASSERT_TRUE(told.wait_for("HandlerFailed"));
+  EXPECT_EQ(seen.all().size(), 8u);
+}
+
+// `max_hand_backs` 0: the server itself counts to max_deliver and tells by an advisory.
 TEST_P(NatsConsumerTest, ExhaustedDeliveriesBecomeADeadLetter) {
+  for (const int hand_backs : {0, 100}) {
+    SCOPED_TRACE(hand_backs);
+    expect_exhausted(hand_backs);
+  }
+}
+
+void NatsConsumerTest::expect_exhausted(int max_hand_backs) {
+  const std::string uid = "u" + std::to_string(max_hand_backs);
+  const std::string id = uid + "/1/0/tuning-planned";
   auto connection = ready();
   ConsumerOptions quick = options();
+  quick.max_hand_backs = max_hand_backs;
   quick.ack_wait = milliseconds(500);
   quick.in_progress_every = milliseconds(150);
   quick.max_deliver = 2;
@@ -177,7 +222,7 @@ TEST_P(NatsConsumerTest, ExhaustedDeliveriesBecomeADeadLetter) {
     told.add(letter.event.id + " " + letter.failure.reason + " " + letter.consumer);
   });
   ASSERT_TRUE(collector);
-  ASSERT_TRUE(connection->publish(planned("u1")));
+  ASSERT_TRUE(connection->publish(planned(uid)));
   let_one_die(quick);
   let_one_die(quick);
   Seen seen;
@@ -187,10 +232,10 @@ TEST_P(NatsConsumerTest, ExhaustedDeliveriesBecomeADeadLetter) {
         return Disposition::done();
       });
   ASSERT_TRUE(consumer);
-  ASSERT_TRUE(connection->publish(planned("u2")));
-  ASSERT_TRUE(seen.wait_for("u2/1/0/tuning-planned"));
-  EXPECT_TRUE(told.wait_for("u1/1/0/tuning-planned DeliveriesExhausted test_tuning-planned"));
-  EXPECT_EQ(seen.times("u1/1/0/tuning-planned"), 0u);
+  ASSERT_TRUE(connection->publish(planned("next-" + uid)));
+  ASSERT_TRUE(seen.wait_for("next-" + id));
+  EXPECT_TRUE(told.wait_for(id + " DeliveriesExhausted test_tuning-planned"));
+  EXPECT_EQ(seen.times(id), 0u);
 }
 
 TEST_P(NatsConsumerTest, PoisonGoesToTheDeadLettersAndComesBackByReplay) {
@@ -231,8 +276,35 @@ TEST_P(NatsConsumerTest, PoisonGoesToTheDeadLettersAndComesBackByReplay) {
     understands = true;
   }
   ASSERT_TRUE(connection->replay(letter.sequence, 1'700'000'000));
-  EXPECT_TRUE(seen.wait_for("u1/1/0/tuning-planned/replay-1700000000 " + garbage.payload));
+  EXPECT_TRUE(seen.wait_for("u1/1/0/tuning-planned/replay-1700000000-1 " + garbage.payload));
   EXPECT_EQ(connection->replay(999, 1).error().reason, "DeadLetterMissing");
+}
+
+TEST_P(NatsConsumerTest, ReplaysOfOneSecondAreToldApart) {
+  auto connection = ready();
+  Seen seen, told;
+  auto collector = connection->collect_dead_letters(
+      [&](const DeadLetter& letter) { told.add(std::to_string(letter.sequence)); });
+  ASSERT_TRUE(collector);
+  auto consumer =
+      connection->consume(options(), [&](const IncomingEvent& event, const std::stop_token&) {
+        if (event.id.find("/replay-") == std::string::npos) {
+          return Disposition::dead({FailureClass::kPoison, "EventUndecodable", "not yet"});
+        }
+        seen.add(event.payload);
+        return Disposition::done();
+      });
+  ASSERT_TRUE(consumer);
+  for (const char* payload : {"one", "two"}) {
+    OutgoingEvent nameless = planned("u1");
+    nameless.id.clear();
+    nameless.payload = payload;
+    ASSERT_TRUE(connection->publish(nameless));
+  }
+  ASSERT_TRUE(told.wait_for(2));
+  ASSERT_TRUE(connection->replay(1, 1'700'000'000));
+  ASSERT_TRUE(connection->replay(2, 1'700'000'000));
+  EXPECT_TRUE(seen.wait_for(2));
 }
 
 TEST_P(NatsConsumerTest, AThrowingHandlerEndsInTheDeadLetters) {

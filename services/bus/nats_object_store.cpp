@@ -3,8 +3,10 @@
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
+#include <set>
 #include <system_error>
 
+#include "bus/object_sweep.h"
 #include "bus/ordered_reader.h"
 #include "bus/subject.h"
 #include "runtime/sha256.h"
@@ -169,6 +171,7 @@ Result<ObjectInfo> NatsObjectStore::put_file(const std::string& bucket, const st
     return tl::unexpected(failure);
   }
   if (*old) static_cast<void>(purge_chunks(bucket, (*old)->meta.nuid));
+  sweep(bucket);
   return info_of(*meta, rfc3339(std::chrono::system_clock::now()));
 }
 
@@ -229,22 +232,44 @@ Result<std::optional<ObjectInfo>> NatsObjectStore::info(const std::string& bucke
   return info_of((*found)->meta, (*found)->modified);
 }
 
-Result<std::vector<ObjectInfo>> NatsObjectStore::list(const std::string& bucket) {
+void NatsObjectStore::sweep(const std::string& bucket) {
+  // In this order: what gets its meta between the two looks is young in the second.
+  std::set<std::string> live;
+  const auto known = metas(bucket);
+  if (!known) return;
+  for (const auto& stored : *known) live.insert(stored.meta.nuid);
+  const auto left = chunks_without_meta(client_, bucket, live);
+  for (const auto& chunks : left ? *left : std::vector<ChunkSet>()) {
+    if (chunks.silent < abandoned_after_) continue;
+    client_.log().warning("an object that was never completed is removed", {{"bucket", bucket}});
+    static_cast<void>(purge_chunks(bucket, chunks.nuid));
+  }
+}
+
+Result<std::vector<NatsObjectStore::StoredMeta>> NatsObjectStore::metas(const std::string& bucket) {
   OrderedReader reader(client_, {.stream = object_stream(bucket),
                                  .filter = "$O." + bucket + ".M.>",
                                  .from = OrderedReader::From::kLastPerSubject});
-  std::vector<ObjectInfo> infos;
+  std::vector<StoredMeta> all;
   while (true) {
     auto stored = reader.next(false, client_.stopping());
     if (!stored) {
-      if (stored.error().reason == "BusNotInitialised") return infos;  // no such bucket
+      if (stored.error().reason == "BusNotInitialised") return all;  // no such bucket
       return tl::unexpected(stored.error());
     }
-    if (!*stored) return infos;
+    if (!*stored) return all;
     auto meta = object_meta_from_json((*stored)->message.data);
     if (!meta) return tl::unexpected(meta.error());
-    if (!meta->deleted) infos.push_back(info_of(*meta, rfc3339_from_ns((*stored)->time_ns)));
+    if (!meta->deleted) all.push_back({std::move(*meta), rfc3339_from_ns((*stored)->time_ns)});
   }
+}
+
+Result<std::vector<ObjectInfo>> NatsObjectStore::list(const std::string& bucket) {
+  const auto stored = metas(bucket);
+  if (!stored) return tl::unexpected(stored.error());
+  std::vector<ObjectInfo> infos;
+  for (const auto& [meta, modified] : *stored) infos.push_back(info_of(meta, modified));
+  return infos;
 }
 
 Result<void> NatsObjectStore::remove(const std::string& bucket, const std::string& name) {

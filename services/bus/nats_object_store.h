@@ -1,8 +1,10 @@
 // ObjectStore on JetStream. Internal to bus/.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "bus/nats_client.h"
 #include "bus/object_meta.h"
@@ -13,8 +15,11 @@ namespace tunesmith::bus {
 // `client` outlives it.
 class NatsObjectStore final : public ObjectStore {
  public:
-  explicit NatsObjectStore(NatsClient& client, int replicas = 1)
-      : client_(client), replicas_(replicas) {}
+  // Chunks without a meta for `abandoned_after` are of a put that was killed: a living one stores a
+  // chunk, or gives up, in 30 s.
+  explicit NatsObjectStore(NatsClient& client, int replicas = 1,
+                           std::chrono::milliseconds abandoned_after = std::chrono::minutes(5))
+      : client_(client), replicas_(replicas), abandoned_after_(abandoned_after) {}
 
   Result<void> create_bucket(const std::string& bucket, std::uint64_t quota_bytes) override;
   Result<void> delete_bucket(const std::string& bucket) override;
@@ -41,10 +46,14 @@ class NatsObjectStore final : public ObjectStore {
   Result<void> get_chunks(const ObjectMeta& meta, const std::filesystem::path& file,
                           std::stop_token stop);
   Result<void> put_meta(const ObjectMeta& meta);
+  Result<std::vector<StoredMeta>> metas(const std::string& bucket);
+  // Removes what killed puts left. Worth losing: the next put tries again.
+  void sweep(const std::string& bucket);
   Result<void> purge_chunks(const std::string& bucket, const std::string& nuid);
 
   NatsClient& client_;
   int replicas_;
+  std::chrono::milliseconds abandoned_after_;
 };
 
 }  // namespace tunesmith::bus

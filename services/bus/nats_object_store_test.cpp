@@ -126,6 +126,23 @@ TEST_P(NatsObjectStoreTest, ReplacingAndRemovingLeaveNoChunks) {
   EXPECT_EQ(store.get_file("ws-1", "a", folder_ / "out", {}).error().reason, "ObjectMissing");
 }
 
+TEST_P(NatsObjectStoreTest, APutSweepsWhatKilledOnesLeft) {
+  auto connection = ready();
+  ASSERT_TRUE(connection->objects().create_bucket("ws-1", 0));
+  NatsClient& client = dynamic_cast<NatsConnection&>(*connection).client();
+  // As far as a put comes that is killed: chunks, and no meta.
+  ASSERT_TRUE(client.store("$O.ws-1.C.killed", pattern_of(1'000, 1), {}, {}));
+  const auto file = write("in", pattern_of(2'000, 2));
+  ASSERT_TRUE(connection->objects().put_file("ws-1", "a", file, {}));
+  EXPECT_THAT(messages(*connection, "$O.ws-1.C.killed"), SizeIs(1)) << "it may still be going on";
+  NatsObjectStore impatient(client, 1, std::chrono::milliseconds(0));
+  ASSERT_TRUE(impatient.put_file("ws-1", "b", file, {}));
+  EXPECT_THAT(messages(*connection, "$O.ws-1.C.killed"), IsEmpty());
+  for (const char* name : {"a", "b"}) {
+    EXPECT_TRUE(impatient.get_file("ws-1", name, folder_ / "out", {})) << name;
+  }
+}
+
 TEST_P(NatsObjectStoreTest, NoticesWhatIsNotTheObjectAnyMore) {
   auto connection = ready();
   ObjectStore& store = connection->objects();

@@ -119,7 +119,7 @@ void PullLoop::run(std::stop_token stop) {
   }
   subscription_.reset();
   while (auto late = mailbox_->wait_until(Time{}, {})) {
-    if (late->status().empty() && !late->reply.empty()) client_.send(late->reply, "", "-NAK");
+    if (late->status().empty() && !late->reply.empty()) hooks_.on_late(std::move(*late));
   }
 }
 

@@ -29,6 +29,7 @@ class PullLoop {
   struct Hooks {
     std::function<bool()> wants_more;                 // ask for another message?
     std::function<void(Message message)> on_message;  // quick: hands over
+    std::function<void(Message message)> on_late;     // came when nobody wants one any more
     std::function<Result<void>()>
         ensure_durable;  // makes the consumer anew when the server lost it
     // Called between messages; returns when it wants to be called again at the latest.

@@ -46,9 +46,10 @@ std::vector<StreamSpec> streams(std::int64_t bytes) {
        .max_bytes = bytes / 8,
        .duplicates = 600 * kSecond},
       {.name = kAdvisoryStream,
-       .description = "what the server says of exhausted and terminated deliveries",
+       .description = "what the server says of exhausted and terminated deliveries, and which were "
+                      "handed back by a stopping service",
        .subjects = {"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.>",
-                    "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>"},
+                    "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>", "tunesmith.handback.>"},
        .max_age = 7 * kDay,
        .max_bytes = bytes / 32,
        .no_ack = true},

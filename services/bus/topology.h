@@ -15,6 +15,8 @@ class Connection;
 inline constexpr const char* kStream = "TUNESMITH";
 inline constexpr const char* kDeadLetterStream = "TUNESMITH_DLQ";
 inline constexpr const char* kAdvisoryStream = "TUNESMITH_ADVISORIES";
+// Notes of a stopping service, see hand_backs.h.
+inline constexpr const char* kHandBackPrefix = "tunesmith.handback.";
 inline constexpr const char* kLogStream = "TUNESMITH_LOGS";
 inline constexpr const char* kLogSubjectPrefix = "tunesmith.logs.v1.";  // and the uid
 
