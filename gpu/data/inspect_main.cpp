@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "data/image_layers.h"
 #include "data/inspect.h"
 #include "data/parquet_table.h"
 
@@ -24,6 +25,10 @@ struct Arguments {
   std::string name;
   std::uint64_t size = 0;
   DataOptions options;
+  std::vector<std::filesystem::path> image_layers;
+  std::filesystem::path extract;
+  ImageLimits image_limits;
+  bool partial = false;
 };
 
 // Of what the caller fetched: bounded.
@@ -65,10 +70,18 @@ Result<Json> inspect_pieces(const Arguments& arguments, std::uint64_t& needed_by
   return inspect_head(*std::move(head), arguments.name, arguments.size);
 }
 
+Result<Json> unpack_image(const Arguments& arguments) {
+  const auto data = extract_image_data(arguments.image_layers, arguments.extract,
+                                       arguments.image_limits, arguments.partial);
+  if (!data) return tl::unexpected(data.error());
+  return image_data_json(*data);
+}
+
 int run(const Arguments& arguments) {
   std::uint64_t needed_bytes = 0;
-  const auto result =
-      arguments.data.empty() ? inspect_pieces(arguments, needed_bytes) : inspect_data(arguments);
+  const auto result = !arguments.image_layers.empty() ? unpack_image(arguments)
+                      : arguments.data.empty()        ? inspect_pieces(arguments, needed_bytes)
+                                                      : inspect_data(arguments);
   Json json;
   if (result) {
     json = *result;
@@ -101,9 +114,21 @@ int main(int argc, char** argv) {
           ->excludes(data)
           ->excludes(head);
   app.add_option("--name", arguments.name, "name of the whole file, for its ending and messages");
+  auto* extract =
+      app.add_option("--extract", arguments.extract, "empty folder for an image's data");
+  auto* layers = app.add_option("--image-layers", arguments.image_layers,
+                                "layers of an image, from the lowest: unpack its /data")
+                     ->needs(extract)
+                     ->excludes(data)
+                     ->excludes(head)
+                     ->excludes(footer);
+  app.add_option("--max-bytes", arguments.image_limits.max_bytes, "of all layers, unpacked")
+      ->needs(layers);
+  app.add_flag("--partial", arguments.partial, "the files are beginnings of layers")->needs(layers);
   CLI11_PARSE(app, argc, argv);
-  if (data->empty() && head->empty() && footer->empty()) {
-    std::cerr << "tunesmith-inspect: one of --data, --head and --footer is needed\n";
+  if (data->empty() && head->empty() && footer->empty() && layers->empty()) {
+    std::cerr
+        << "tunesmith-inspect: one of --data, --head, --footer and --image-layers is needed\n";
     return 2;
   }
   if (arguments.name.empty()) arguments.name = head->empty() ? arguments.footer : arguments.head;
