@@ -37,6 +37,18 @@ HubFile read_sibling(const json& sibling) {
   return file;
 }
 
+// From the tags, where the hub writes what the model card says; a string to be shown: bounded.
+std::string license_of(const json& answer) {
+  const json tags = answer.value("tags", json::array());
+  for (const auto& tag : tags.is_array() ? tags : json::array()) {
+    const std::string text = tag.is_string() ? tag.get<std::string>() : "";
+    if (text.starts_with("license:")) {
+      return text.substr(8, 60);
+    }
+  }
+  return {};
+}
+
 // Without credentials the hub answers 401 for what does not exist as well as for what is private.
 Failure judge(const HttpResponse& answer, const std::string& what, const std::string& host) {
   const int status = answer.status;
@@ -66,6 +78,7 @@ Result<HubListing> read_listing(std::string_view text, const std::string& reposi
     const json answer = json::parse(text);
     HubListing listing;
     listing.revision = answer.at("sha").get<std::string>();
+    listing.license = license_of(answer);
     for (const auto& sibling : answer.at("siblings")) {
       listing.files.push_back(read_sibling(sibling));
     }

@@ -23,6 +23,7 @@ struct HubFile {
 struct HubListing {
   std::string revision;  // resolved commit
   std::vector<HubFile> files;
+  std::string license{};  // of its model card, e.g. "apache-2.0"; empty when it names none
 };
 
 // Pure. Permanent `ModelNotReadable` when the answer is not the hub's.

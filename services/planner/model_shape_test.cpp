@@ -87,11 +87,13 @@ TEST(ModelHub, NamesWhatARepositoryLacks) {
 }
 
 TEST(ModelHub, ReadsTheHubsAnswer) {
-  const auto answer = read_listing(R"({"sha":"12fd25f77366fa6b3b4b768ec3050bf629380bac","siblings":[
+  const auto answer = read_listing(
+      R"({"sha":"12fd25f77366fa6b3b4b768ec3050bf629380bac","tags":["safetensors",7,"license:apache-2.0"],"siblings":[
     {"rfilename":"config.json","size":861},
     {"rfilename":"model.safetensors","size":135,"lfs":{"sha256":"5af5","size":269060552}}]})",
-                                   "m");
+      "m");
   ASSERT_TRUE(answer.has_value()) << answer.error().message;
+  EXPECT_EQ(answer->license, "apache-2.0");
   EXPECT_EQ(answer->files[0].size_bytes, 861u);
   EXPECT_EQ(answer->files[1].size_bytes, 269060552u);
   EXPECT_EQ(answer->files[1].sha256, "5af5");

@@ -50,12 +50,19 @@ Result<void> check_modules(const TuningRequest& request, const ModelShape& shape
   return {};
 }
 
-// Four times the mean is a long example of most data sets; an overestimate would refuse what works.
-std::uint64_t long_example(const Facts& facts) {
+std::uint64_t data_tokens(const Facts& facts) {
   std::uint64_t tokens = 0;
-  std::uint64_t rows = 0;
   for (const auto& probed : facts.data) {
     tokens += probed.inspection.estimated_tokens;
+  }
+  return tokens;
+}
+
+// Four times the mean is a long example of most data sets; an overestimate would refuse what works.
+std::uint64_t long_example(const Facts& facts) {
+  const std::uint64_t tokens = data_tokens(facts);
+  std::uint64_t rows = 0;
+  for (const auto& probed : facts.data) {
     rows += probed.inspection.rows;
   }
   return rows == 0 || tokens == 0 ? 0 : 4 * (tokens / rows) + 64;
@@ -117,6 +124,9 @@ Result<events::v1::Plan> make_plan(const TuningRequest& request, const Facts& fa
     return tl::unexpected(where.error());
   }
   *plan.mutable_placement() = *std::move(where);
+  plan.mutable_placement()->set_estimated_seconds(
+      estimate_seconds({facts.shape, tuning.data(), tuning.hyper_parameters(), data_tokens(facts)},
+                       inventory.speed));
   plan.mutable_output()->set_image(request.workspace.tuning->output.image);
   plan.mutable_output()->set_image_push_secret(request.workspace.tuning->output.image_push_secret);
   plan.mutable_serve_after_tuning()->set_idle_timeout_seconds(0);

@@ -64,6 +64,16 @@ TEST(Plan, IsAFunctionOfItsArguments) {
   EXPECT_EQ(plan->tuning().data().files(1).path(), "001-x.jsonl");
   EXPECT_EQ(plan->placement().nodes(), 1u);
   EXPECT_EQ(plan->notes_size(), 2);
+  EXPECT_EQ(plan->placement().estimated_seconds(), 0u);  // of an unknown machine
+}
+
+TEST(Plan, TellsTheTimeThatTheMachineNeeds) {
+  const auto request = read_request(observed(), {});
+  ASSERT_TRUE(request.has_value()) << request.error().message;
+  const auto plan = make_plan(*request, facts(), {.speed = {.flops_per_second = 1'000}});
+  ASSERT_TRUE(plan.has_value()) << plan.error().message;
+  EXPECT_GT(plan->placement().estimated_seconds(), 100u);
+  EXPECT_EQ(plan->placement().estimated_cost_usd(), 0);
 }
 
 TEST(Plan, AChangeOfTheOutputKeepsTheTuningKey) {

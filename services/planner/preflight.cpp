@@ -11,6 +11,7 @@ Result<Facts> preflight(const TuningRequest& request, const PreflightTools& tool
     return tl::unexpected(listing.error());
   }
   facts.revision = listing->revision;
+  facts.license = listing->license;
   // The commit, not the name: a branch that moves between two requests must not mix two versions.
   const auto config = tools.hub.file(repository, facts.revision, "config.json", patience);
   if (!config) {
