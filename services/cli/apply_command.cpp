@@ -117,8 +117,8 @@ Result<int> validate(const CommandContext& context, Session& session,
     for (const std::string& warning : admission.warnings) {
       context.err << "Warning: " << name << ": " << warning << "\n";
     }
-    for (const std::string& violation : admission.violations) {
-      context.err << "error: " << document.where << ": " << name << ": " << violation << "\n";
+    for (const workspace::Violation& violation : admission.violations) {
+      context.err << "error: " << document.where << ": " << name << ": " << violation.text << "\n";
       ++refused;
     }
   }

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "runtime/config.h"
+#include "runtime/net_address.h"
 #include "runtime/result.h"
 
 namespace tunesmith {
@@ -27,11 +28,15 @@ struct HttpClientOptions {
   // Proxy URLs; `no_proxy` as in curl. from_config() takes them from HTTPS_PROXY, HTTP_PROXY,
   // NO_PROXY.
   std::string http_proxy{}, https_proxy{}, no_proxy{};
-  // With guard_addresses on, connections to loopback, private, link-local and metadata addresses
-  // are refused (`AddressNotAllowed`), judged on the address that is really connected to, on every
-  // redirect, but for hosts in allowed_hosts ("host" or "host:port").
+  // With guard_addresses on, hosts and addresses that do not lead to the public internet are
+  // refused
+  // (`AddressNotAllowed`, host_guard.h), judged by the host's spelling and by the address that is
+  // really connected to, at first and on every redirect, but for hosts in allowed_hosts ("host" or
+  // "host:port").
   bool guard_addresses = false;
   std::set<std::string> allowed_hosts{};
+  // Called once per connection; null = resolve_host(), the system's resolver.
+  std::function<Result<std::vector<NetAddress>>(const std::string& host)> resolve{};
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds idle_timeout{60'000};  // that long without a byte ends the request
   int max_redirects = 5;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "runtime/host_guard.h"
+
 namespace tunesmith {
 namespace {
 
@@ -58,17 +60,24 @@ std::optional<Proxy> parse_proxy(std::string text) {
 }
 
 // Refuses when any address is refused: a name that mixes public and private ones is an attack,
-// not a load balancer.
+// not a load balancer. The spelling is judged too: through a proxy the address is never seen.
 Result<Route> guard(const HttpClientOptions& options, const Url& url, const std::string& subject,
                     Route route, const std::vector<NetAddress>& addresses) {
-  const bool allowed = !options.guard_addresses || options.allowed_hosts.count(url.host) > 0 ||
-                       options.allowed_hosts.count(origin(url)) > 0;
-  for (const NetAddress& address : addresses) {
-    if (allowed || is_public_address(address)) continue;
+  if (!options.guard_addresses || host_allowed(options.allowed_hosts, url.host, url.port)) {
+    return route;
+  }
+  const auto refused = [&](const std::string& why) {
     return permanent("AddressNotAllowed",
-                     subject + ": " + url.host + " leads to " + address.text +
-                         ", which is not an address of the public internet; if that is meant, "
-                         "the operator can add the host to allowed_data_hosts");
+                     subject + ": " + why +
+                         "; expected a host of the public internet; if this one is meant, the "
+                         "operator can add it to allowed_data_hosts");
+  };
+  if (const auto problem = host_problem(url.host)) return refused(*problem);
+  for (const NetAddress& address : addresses) {
+    if (const auto what = address_problem(address)) {
+      return refused(url.host + " leads to " + address.text + ", " + std::string(*what) +
+                     " address");
+    }
   }
   return route;
 }
@@ -103,7 +112,7 @@ Result<Route> find_route(const HttpClientOptions& options, const Url& url,
     // here.
     return guarded(std::move(route), numeric_host(host));
   }
-  auto addresses = resolve_host(host);
+  auto addresses = options.resolve ? options.resolve(host) : resolve_host(host);
   if (!addresses) {
     return transient("ConnectionFailed", subject + ": " + addresses.error().message);
   }

@@ -15,47 +15,6 @@ namespace {
 
 constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 
-struct Block4 {
-  std::uint32_t network;
-  int bits;
-};
-
-constexpr std::uint32_t ip4(std::uint32_t a, std::uint32_t b, std::uint32_t c, std::uint32_t d) {
-  return a << 24 | b << 16 | c << 8 | d;
-}
-
-// https://www.iana.org/assignments/iana-ipv4-special-registry, and Azure's wire server.
-constexpr std::array<Block4, 17> kNotPublic4{{
-    {ip4(0, 0, 0, 0), 8},
-    {ip4(10, 0, 0, 0), 8},
-    {ip4(100, 64, 0, 0), 10},
-    {ip4(127, 0, 0, 0), 8},
-    {ip4(169, 254, 0, 0), 16},
-    {ip4(172, 16, 0, 0), 12},
-    {ip4(192, 0, 0, 0), 24},
-    {ip4(192, 0, 2, 0), 24},
-    {ip4(192, 88, 99, 0), 24},
-    {ip4(192, 168, 0, 0), 16},
-    {ip4(198, 18, 0, 0), 15},
-    {ip4(198, 51, 100, 0), 24},
-    {ip4(203, 0, 113, 0), 24},
-    {ip4(224, 0, 0, 0), 4},
-    {ip4(240, 0, 0, 0), 4},
-    {ip4(168, 63, 129, 16), 32},
-    {ip4(255, 255, 255, 255), 32},
-}};
-
-bool is_public4(const std::uint8_t* b) {
-  const std::uint32_t address = ip4(b[0], b[1], b[2], b[3]);
-  return std::none_of(kNotPublic4.begin(), kNotPublic4.end(), [&](const Block4& block) {
-    return (address ^ block.network) >> (32 - block.bits) == 0;
-  });
-}
-
-bool starts_with(const NetAddress& address, std::initializer_list<std::uint8_t> prefix) {
-  return std::equal(prefix.begin(), prefix.end(), address.bytes.begin());
-}
-
 NetAddress from_sockaddr(const sockaddr& address, socklen_t length) {
   NetAddress result;
   if (address.sa_family == AF_INET) {
@@ -150,19 +109,6 @@ std::vector<NetAddress> numeric_host(const std::string& host) {
   std::vector<NetAddress> found;
   look_up(host, AI_NUMERICHOST, found);
   return found;
-}
-
-bool is_public_address(const NetAddress& address) {
-  const std::uint8_t* b = address.bytes.data();
-  if (address.is_ipv4()) return is_public4(b + 12);
-  if (starts_with(address, {0x00, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0})) {
-    return is_public4(b + 12);  // NAT64, RFC 6052
-  }
-  if ((b[0] & 0xE0) != 0x20) return false;  // only 2000::/3 is global unicast
-  if (starts_with(address, {0x20, 0x02})) return is_public4(b + 2);  // 6to4
-  if (starts_with(address, {0x20, 0x01, 0x00, 0x00})) return false;  // Teredo
-  if (starts_with(address, {0x20, 0x01, 0x0d, 0xb8})) return false;  // documentation
-  return !starts_with(address, {0x3f, 0xff}) || (b[2] & 0xF0) != 0;  // documentation
 }
 
 bool matches_no_proxy(std::string_view no_proxy, const std::string& host, std::uint16_t port) {

@@ -1,4 +1,5 @@
-// IP addresses as bytes: resolving, and which of them lead out to the public internet.
+// IP addresses as bytes, resolving, and what NO_PROXY means. Which addresses are public:
+// host_guard.h.
 #pragma once
 
 #include <array>
@@ -24,11 +25,6 @@ struct NetAddress {
 Result<std::vector<NetAddress>> resolve_host(const std::string& host);
 // The same for hosts that are numbers already; empty for names. Asks no server.
 std::vector<NetAddress> numeric_host(const std::string& host);
-
-// False for loopback, private, link-local, shared (100.64/10), multicast, reserved, documentation
-// and unspecified addresses, for Azure's 168.63.129.16, and for IPv6 forms that carry such an IPv4
-// address (mapped, NAT64, 6to4). Source: IANA special-purpose registries.
-bool is_public_address(const NetAddress& address);
 
 // curl's NO_PROXY: "*", names (with or without a leading dot, matching sub-domains too), addresses,
 // CIDR blocks; each optionally ":port".

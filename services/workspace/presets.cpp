@@ -30,7 +30,8 @@ std::string repository_problem(std::string_view id) {
     if (part.empty() || part.size() > 96 || !letters || part.front() == '.' ||
         part.front() == '-' || part.back() == '.' || part.back() == '-' ||
         part.find("..") != std::string_view::npos || part.find("--") != std::string_view::npos) {
-      return "'" + std::string(part.substr(0, 100)) + "' is no organisation or model name";
+      return "'" + std::string(part.substr(0, 100)) +
+             "' is no organisation or model name, expected letters, digits, '-', '_' and '.'";
     }
   }
   return {};

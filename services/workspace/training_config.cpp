@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "workspace/documents.h"
+#include "workspace/rules.h"
 #include "workspace/spelling.h"
 #include "workspace/training_keys.h"
 
@@ -16,24 +17,34 @@ using events::v1::HyperParameters;
 using events::v1::TuningMethod;
 using nlohmann::json;
 
-std::string shown(const json& value) {
-  const std::string text = value.dump();
-  return text.size() > 60 ? text.substr(0, 60) + "…" : text;
+std::string joined(const std::vector<std::string>& parts, const char* separator) {
+  std::string text;
+  for (const auto& part : parts) {
+    text += (text.empty() ? "" : separator) + part;
+  }
+  return text;
 }
 
 std::string unknown_key(const std::string& section, const std::string& name) {
   std::vector<std::string> known;
+  std::vector<std::string> with_effect;
   std::string elsewhere;
   for (const auto& key : training_keys()) {
     if (key.section == section) {
       known.push_back(key.name);
+      if (key.has_effect) {
+        with_effect.push_back(key.name);
+      }
     } else if (key.name == name) {
       elsewhere = key.section;
     }
   }
-  const std::string place = "'" + name + "' is no known key of " + section;
-  return elsewhere.empty() ? place + suggestion(name, known)
-                           : place + ", it belongs into " + elsewhere;
+  const std::string place = in_quotes(name) + " is no known key of " + section;
+  if (!elsewhere.empty()) {
+    return place + ", it belongs into " + elsewhere;
+  }
+  const std::string meant = suggestion(name, known);
+  return meant.empty() ? place + ", expected one of " + joined(with_effect, ", ") : place + meant;
 }
 
 void read_section(const std::string& section, const json& value, TrainingDraft& draft,
@@ -83,8 +94,8 @@ void check_quantisation(const TrainingDraft& draft, TuningMethod method,
         "use method qlora");
   }
   if (in_4bit && draft.quant_type != "nf4") {
-    problems.push_back("QuantizationConfig.bnb_4bit_quant_type: expected nf4, found '" +
-                       draft.quant_type.substr(0, 60) + "'");
+    problems.push_back("QuantizationConfig.bnb_4bit_quant_type: expected nf4, found " +
+                       in_quotes(draft.quant_type));
   }
 }
 
@@ -105,14 +116,6 @@ void settle(TrainingDraft& draft, TuningMethod method) {
   if (method != events::v1::TUNING_METHOD_QLORA) {
     hyper.set_double_quantization(false);
   }
-}
-
-std::string joined(const std::vector<std::string>& parts, const char* separator) {
-  std::string text;
-  for (const auto& part : parts) {
-    text += (text.empty() ? "" : separator) + part;
-  }
-  return text;
 }
 
 Result<json> sections_of(std::string_view yaml) {
@@ -186,7 +189,8 @@ Result<TrainingConfig> read_training_config(std::string_view yaml, TuningMethod 
   const auto& known = training_sections();
   for (const auto& [section, value] : sections->items()) {
     if (std::find(known.begin(), known.end(), section) == known.end()) {
-      problems.push_back("'" + section + "' is no known section" + suggestion(section, known));
+      problems.push_back(in_quotes(section) + " is no known section" + suggestion(section, known) +
+                         ", expected one of " + joined(known, ", "));
     } else {
       read_section(section, value, draft, problems, no_effect);
     }

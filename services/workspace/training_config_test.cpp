@@ -103,7 +103,7 @@ TEST(TrainingConfig, Table) {
 
 TEST(TrainingConfig, KaitosTemplatesAndExampleGiveTheDefaults) {
   for (const auto& [file, method] : std::vector<std::pair<std::string, std::string>>{
-           {"kaito_lora.yaml", "lora"}, {"kaito_qlora.yaml", "qlora"}}) {
+           {"kaito/lora-params.yaml", "lora"}, {"kaito/qlora-params.yaml", "qlora"}}) {
     const auto config = read_training_config(read_file(file), method_of(method));
     ASSERT_TRUE(config.has_value()) << config.error().message;
     EXPECT_EQ(as_json(config->hyper_parameters),

@@ -1,20 +1,36 @@
-// The textual half of the guard against server-side request forgery; the address half is the HTTP
-// client's, at connect time.
+// Which URLs and paths of training data are admitted, by their text alone; the address that a host
+// resolves to is judged by the HTTP client at connect time (runtime/host_guard.h for both).
 #pragma once
 
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tunesmith::workspace {
 
 // Why a data URL is refused, as a sentence without the query string; nullopt when it may be tried.
-// Refused: not http(s), user info, ports outside 1..65535, hosts that are or spell a loopback,
-// private, link-local, shared, reserved or metadata address in any form a resolver takes (127.1,
-// 2130706433, 0x7f000001, 0177.0.0.1, [::ffff:…], NAT64, trailing dots), localhost,
-// cluster-internal and metadata names. Hosts in `allowed` ("host" or "host:port") pass all but the
-// first three.
+// Refused: not http(s), user info, ports outside 1..65535, and every host that host_problem()
+// refuses. Hosts in `allowed` ("host" or "host:port") pass all but the first three.
 std::optional<std::string> url_problem(std::string_view url, const std::set<std::string>& allowed);
+
+// True when the scheme is `file`, in any letter case.
+bool is_file_url(std::string_view url);
+
+// Why a file:// URL is refused; nullopt when it names something inside one of the folders. Symbolic
+// links are the business of whoever opens it.
+std::optional<std::string> file_url_problem(std::string_view url,
+                                            const std::vector<std::string>& folders);
+
+// The path of file:///path (RFC 8089; percent-escapes decoded), nullopt when it is no such URL, has
+// a host, query or fragment, or its path is not is_plain_absolute().
+std::optional<std::string> file_url_path(std::string_view url);
+
+// An absolute path of ordinary components: no "..", no ".", no NUL.
+bool is_plain_absolute(std::string_view path);
+
+// True when the path is one of the folders or lies below one, by whole components. Both absolute.
+bool is_inside(std::string_view path, const std::vector<std::string>& folders);
 
 }  // namespace tunesmith::workspace

@@ -11,6 +11,7 @@
 #include "runtime/result.h"
 #include "tunesmith/events/v1/plan.pb.h"
 #include "workspace/presets.h"
+#include "workspace/rule.h"
 
 namespace tunesmith::workspace {
 
@@ -20,18 +21,29 @@ enum class NodeSource {
   kLocal,        // this machine; instanceType is ignored with a warning
 };
 
+// What the operator decided.
 struct ValidationOptions {
   NodeSource nodes = NodeSource::kLocal;
   std::set<std::string> allowed_data_hosts{};  // "host" or "host:port" that the URL guard lets
                                                // through (`allowedDataHosts`)
-  bool replace_retired_instances = true;       // else a retired instanceType is refused
-  const PresetCatalogue* presets = nullptr;    // null = built_in_presets()
+  // Absolute folders of the machine that works: what lies in them may be named by file:// URLs and
+  // by hostPath volumes. Empty = neither is admitted.
+  std::vector<std::string> allowed_data_paths{};
+  bool replace_retired_instances = true;     // else a retired instanceType is refused
+  bool serves_inference = false;             // else a Workspace with inference is refused
+  const PresetCatalogue* presets = nullptr;  // null = built_in_presets()
+};
+
+struct Violation {
+  Rule rule;
+  std::string text;  // one sentence: where, expected, found, what to do
 };
 
 struct Admission {
-  std::vector<std::string> violations;  // each one sentence: expected, found, where, what to do
-  std::vector<std::string> warnings;    // admitted, but worth saying
+  std::vector<Violation> violations;
+  std::vector<std::string> warnings;  // admitted, but worth saying
 
+  void refuse(Rule rule, std::string text) { violations.push_back({rule, std::move(text)}); }
   bool admitted() const { return violations.empty(); }
   std::string text() const;  // all violations in one text, joined by "; "
 };

@@ -1,6 +1,7 @@
-// The admission rules of the members tuning and inference.
+// The admission rules of the member tuning, and of presets.
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "workspace/image_reference.h"
 #include "workspace/rules.h"
@@ -13,194 +14,155 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kMaxUrls = 100;
-constexpr std::size_t kMaxAdapters = 10;
 
-void check_volume(const json& source, const std::string& path, Admission& admission) {
-  const json& volume = member_of(source, "volumeSource");
-  if (!volume.is_null() && (!volume.is_object() || volume.size() != 1)) {
-    admission.violations.push_back(path + ".volumeSource: expected exactly one kind of volume, " +
-                                   "found " + std::to_string(volume.size()));
+void check_access(const json& preset, const std::string& path, Admission& admission) {
+  const json& mode = member_of(preset, "accessMode");
+  if (!mode.is_null() && mode != "public" && mode != "private") {
+    admission.refuse(Rule::kAccessMode, sentence(path + ".accessMode", "public or private",
+                                                 shown(mode), "leave it out for public"));
+  } else if (mode == "private") {
+    admission.refuse(
+        Rule::kAccessModePrivate,
+        sentence(path + ".accessMode", "public", "private",
+                 "private model images are not supported: name the model's repository on the hub "
+                 "as 'org/name' and the token's Secret in presetOptions.modelAccessSecret"));
   }
 }
 
-void check_preset(const json& holder, const std::string& path, const ValidationOptions& options,
-                  Admission& admission) {
-  const json& preset = member_of(holder, "preset");
-  const json& name = member_of(preset, "name");
-  if (!name.is_string() || name.get_ref<const std::string&>().empty()) {
-    admission.violations.push_back(path + ".preset.name: expected the name of a model, e.g. " +
-                                   "phi-4-mini-instruct, found none");
-    return;
+void check_preset_options(const json& preset, const std::string& path, Admission& admission) {
+  const json& options = typed_member(preset, path, "presetOptions", JsonKind::kMapping, admission);
+  const std::string where = path + ".presetOptions";
+  warn_of_unknown(options, where, {"image", "imagePullSecrets", "modelAccessSecret"}, admission);
+  const json& image = typed_member(options, where, "image", JsonKind::kText, admission);
+  if (image.is_string()) {
+    check_image(image.get<std::string>(), where + ".image", Rule::kPresetImage, admission);
+    admission.warnings.push_back(where + ".image has no effect: models come from the hub");
   }
-  const auto& catalogue = options.presets != nullptr ? *options.presets : built_in_presets();
-  if (const auto model = choose_model(name.get<std::string>(), catalogue); !model) {
-    admission.violations.push_back(path + ".preset.name: " + model.error().message);
+  const json& secret =
+      typed_member(options, where, "modelAccessSecret", JsonKind::kText, admission);
+  if (secret.is_string() && !is_dns_subdomain(secret.get_ref<const std::string&>())) {
+    admission.refuse(Rule::kModelAccessSecret,
+                     sentence(where + ".modelAccessSecret", "the name of a Secret", shown(secret),
+                              "name the Secret that holds the key HF_TOKEN"));
   }
-  const json& mode = member_of(preset, "accessMode");
-  if (!mode.is_null() && mode != "public" && mode != "private") {
-    admission.violations.push_back(path + ".preset.accessMode: expected public or private, found " +
-                                   mode.dump());
-  } else if (mode == "private") {
-    admission.violations.push_back(
-        path + ".preset.accessMode: private model images are not supported, name the model's " +
-        "repository on the hub as 'org/name' and leave accessMode out");
-  }
+  check_pull_secrets(options, where, admission);
 }
 
 void check_method(const json& tuning, const Tuning& read, Admission& admission) {
   if (read.method == events::v1::TUNING_METHOD_UNSPECIFIED) {
-    const json& method = member_of(tuning, "method");
-    admission.violations.push_back(
-        "tuning.method: expected lora or qlora, found " +
-        (method.is_string() ? in_quotes(method.get<std::string>()) : std::string("none")));
+    admission.refuse(Rule::kMethod,
+                     sentence("tuning.method", "lora or qlora", shown(member_of(tuning, "method")),
+                              "qlora needs the least memory"));
   }
 }
 
-void check_source(const json& source, const DataSource& read, const std::string& path,
-                  const ValidationOptions& options, Admission& admission) {
+void check_urls(const std::vector<std::string>& urls, const ValidationOptions& options,
+                Admission& admission) {
+  if (urls.size() > kMaxUrls) {
+    admission.refuse(Rule::kInputUrlCount, sentence("tuning.input.urls", "at most 100 URLs",
+                                                    std::to_string(urls.size()), "join the files"));
+    return;
+  }
+  for (std::size_t i = 0; i < urls.size(); ++i) {
+    const std::string where = fmt::format("tuning.input.urls[{}]: ", i);
+    const bool file = is_file_url(urls[i]);
+    const auto problem = file ? file_url_problem(urls[i], options.allowed_data_paths)
+                              : url_problem(urls[i], options.allowed_data_hosts);
+    if (problem) {
+      admission.refuse(file ? Rule::kInputFile : Rule::kInputUrl, where + *problem);
+    }
+  }
+}
+
+void check_input(const json& tuning, const DataSource& read, const ValidationOptions& options,
+                 Admission& admission) {
+  const json& input = member_of(tuning, "input");
+  warn_of_unknown(input, "tuning.input",
+                  {"name", "urls", "image", "volumeSource", "imagePullSecrets"}, admission);
   const int given =
       (read.urls.empty() ? 0 : 1) + (read.image.empty() ? 0 : 1) + (read.volume ? 1 : 0);
   if (given != 1) {
-    admission.violations.push_back(path +
-                                   ": expected exactly one of urls, image and volumeSource, "
-                                   "found " +
-                                   (given == 0 ? "none" : "more than one"));
+    admission.refuse(
+        Rule::kInputOne,
+        sentence("tuning.input", "exactly one of urls, image and volumeSource",
+                 given == 0 ? "none" : "more than one", "say where the training data is"));
   }
-  if (read.urls.size() > kMaxUrls) {
-    admission.violations.push_back(path + ".urls: expected at most 100 URLs, found " +
-                                   std::to_string(read.urls.size()));
-    return;
-  }
-  for (std::size_t i = 0; i < read.urls.size(); ++i) {
-    if (const auto problem = url_problem(read.urls[i], options.allowed_data_hosts)) {
-      admission.violations.push_back(path + ".urls[" + std::to_string(i) + "]: " + *problem);
-    }
-  }
+  check_urls(read.urls, options, admission);
   if (!read.image.empty()) {
-    if (const auto image = parse_image_reference(read.image); !image) {
-      admission.violations.push_back(path + ".image: " + image.error().message);
-    }
+    check_image(read.image, "tuning.input.image", Rule::kInputImage, admission);
   }
-  check_volume(source, path, admission);
+  check_volume(input, "tuning.input", options, admission);
+  check_pull_secrets(input, "tuning.input", admission);
 }
 
 void check_push_secret(const std::string& name, Admission& admission) {
   if (name.empty()) {
-    admission.violations.emplace_back(
-        "tuning.output.imagePushSecret: expected the name of a Secret that may push to "
-        "tuning.output.image, found none");
+    admission.refuse(Rule::kPushSecretPresent,
+                     sentence("tuning.output.imagePushSecret", "the name of a Secret", "none",
+                              "name one that may push to tuning.output.image"));
   } else if (!is_dns_subdomain(name)) {
-    admission.violations.push_back(
-        "tuning.output.imagePushSecret: expected the name of a Secret (lower-case letters, digits, "
-        "'-' and '.'), found " +
-        in_quotes(name) + "; replace placeholders by your own names");
+    admission.refuse(
+        Rule::kPushSecretName,
+        sentence("tuning.output.imagePushSecret", "the name of a Secret", in_quotes(name),
+                 "use lower-case letters, digits, '-' and '.'; replace placeholders "
+                 "by your own names"));
   }
 }
 
-void check_output(const json& tuning, const DataDestination& read, Admission& admission) {
+void check_output(const json& tuning, const DataDestination& read, const ValidationOptions& options,
+                  Admission& admission) {
   const json& output = member_of(tuning, "output");
   warn_of_unknown(output, "tuning.output", {"image", "imagePushSecret", "volumeSource"}, admission);
   if (read.image.empty() == !read.volume) {
-    admission.violations.push_back(
-        std::string("tuning.output: expected exactly one of image and volumeSource, found ") +
-        (read.volume ? "both" : "neither"));
+    admission.refuse(Rule::kOutputOne,
+                     sentence("tuning.output", "exactly one of image and volumeSource",
+                              read.volume ? "both" : "neither", "say where the adapter goes"));
   }
-  check_volume(output, "tuning.output", admission);
+  check_volume(output, "tuning.output", options, admission);
   if (read.image.empty()) {
     return;
   }
-  const auto image = parse_image_reference(read.image);
-  if (!image) {
-    admission.violations.push_back("tuning.output.image: " + image.error().message);
-  } else if (!image->digest.empty()) {
-    admission.violations.emplace_back(
-        "tuning.output.image: expected a tag, found a digest, which is known only after the push");
+  check_image(read.image, "tuning.output.image", Rule::kOutputImage, admission);
+  if (const auto image = parse_image_reference(read.image); image && !image->digest.empty()) {
+    admission.refuse(Rule::kOutputTag, sentence("tuning.output.image", "a tag", "a digest",
+                                                "a digest is known only after the push"));
   }
   check_push_secret(read.image_push_secret, admission);
 }
 
-void check_strength(const json& adapter, const std::string& path, Admission& admission) {
-  const json& strength = member_of(adapter, "strength");
-  if (strength.is_null()) {
-    return;
-  }
-  const json number =
-      strength.is_string() ? json::parse(strength.get<std::string>(), nullptr, false) : json();
-  if (!number.is_number() || number.get<double>() < 0 || number.get<double>() > 1) {
-    admission.violations.push_back(path + ".strength: expected text with a number in 0..1, found " +
-                                   in_quotes(strength.dump()));
-  }
-}
-
-void check_adapter(const json& adapter, const std::string& path, std::set<std::string>& names,
-                   Admission& admission) {
-  const json& source = member_of(adapter, "source");
-  const json& name = member_of(source, "name");
-  if (!source.is_object()) {
-    admission.violations.push_back(path + ".source: expected a mapping, found none");
-    return;
-  }
-  if (!name.is_string() || !is_dns_subdomain(name.get<std::string>())) {
-    admission.violations.push_back(path + ".source.name: expected a DNS-1123 name");
-  } else if (!names.insert(name.get<std::string>()).second) {
-    admission.violations.push_back(path + ".source.name: " + in_quotes(name.get<std::string>()) +
-                                   " stands twice");
-  }
-  if (!member_of(source, "urls").is_null()) {
-    admission.violations.push_back(path +
-                                   ".source: adapters come from an image or a volume, not "
-                                   "from urls");
-  } else if (member_of(source, "image").is_null() == member_of(source, "volumeSource").is_null()) {
-    admission.violations.push_back(path +
-                                   ".source: expected exactly one of image and volumeSource");
-  }
-  check_strength(adapter, path, admission);
-}
-
 }  // namespace
+
+void check_preset(const json& holder, const std::string& goal, const ValidationOptions& options,
+                  Admission& admission) {
+  const std::string path = goal + ".preset";
+  const json& preset = member_of(holder, "preset");
+  warn_of_unknown(preset, path, {"name", "accessMode", "presetOptions"}, admission);
+  const json& name = member_of(preset, "name");
+  const auto& catalogue = options.presets != nullptr ? *options.presets : built_in_presets();
+  if (!name.is_string() || name.get_ref<const std::string&>().empty()) {
+    admission.refuse(Rule::kPresetPresent,
+                     sentence(path + ".name", "the name of a model", shown(name),
+                              "name one, e.g. phi-4-mini-instruct"));
+  } else if (const auto model = choose_model(name.get<std::string>(), catalogue); !model) {
+    admission.refuse(Rule::kPresetKnown, path + ".name: " + model.error().message);
+  }
+  check_access(preset, path, admission);
+  check_preset_options(preset, path, admission);
+}
 
 void check_tuning(const json& object, const Tuning& read, const ValidationOptions& options,
                   Admission& admission) {
   const json& tuning = member_of(object, "tuning");
   warn_of_unknown(tuning, "tuning", {"preset", "method", "config", "input", "output"}, admission);
-  warn_of_unknown(member_of(tuning, "input"), "tuning.input",
-                  {"name", "urls", "image", "volumeSource", "imagePullSecrets"}, admission);
   check_preset(tuning, "tuning", options, admission);
   check_method(tuning, read, admission);
   if (!read.config.empty() && !is_dns_subdomain(read.config)) {
-    admission.violations.push_back("tuning.config: expected the name of a ConfigMap, found " +
-                                   in_quotes(read.config));
+    admission.refuse(Rule::kConfigName,
+                     sentence("tuning.config", "the name of a ConfigMap", in_quotes(read.config),
+                              "use lower-case letters, digits, '-' and '.'"));
   }
-  check_source(member_of(tuning, "input"), read.input, "tuning.input", options, admission);
-  check_output(tuning, read.output, admission);
-}
-
-void check_inference(const json& object, const ValidationOptions& options, Admission& admission) {
-  const json& inference = member_of(object, "inference");
-  warn_of_unknown(inference, "inference", {"preset", "template", "config", "adapters"}, admission);
-  const bool preset = !member_of(inference, "preset").is_null();
-  const bool pod = !member_of(inference, "template").is_null();
-  if (preset == pod) {
-    admission.violations.push_back(
-        std::string("inference: expected exactly one of preset and template, found ") +
-        (preset ? "both" : "neither"));
-  } else if (preset) {
-    check_preset(inference, "inference", options, admission);
-  }
-  const json& adapters = member_of(inference, "adapters");
-  if (!adapters.is_null() && !adapters.is_array()) {
-    admission.violations.emplace_back("inference.adapters: expected a list");
-    return;
-  }
-  if (adapters.size() > kMaxAdapters) {
-    admission.violations.push_back("inference.adapters: expected at most 10, found " +
-                                   std::to_string(adapters.size()));
-    return;
-  }
-  std::set<std::string> names;
-  for (std::size_t i = 0; i < adapters.size(); ++i) {
-    check_adapter(adapters[i], "inference.adapters[" + std::to_string(i) + "]", names, admission);
-  }
+  check_input(tuning, read.input, options, admission);
+  check_output(tuning, read.output, options, admission);
 }
 
 }  // namespace tunesmith::workspace

@@ -6,6 +6,7 @@
 
 #include "runtime/sha256.h"
 #include "workspace/documents.h"
+#include "workspace/rules.h"
 #include "workspace/spelling.h"
 
 namespace tunesmith::workspace {
@@ -28,25 +29,25 @@ class Reader {
   }
   const json& object(const json& parent, const std::string& path) {
     const json& value = member(parent, path);
-    expect(value.is_null() || value.is_object(), path, "a mapping");
+    expect(value.is_null() || value.is_object(), path, "a mapping", value);
     return value;
   }
   std::string text(const json& parent, const std::string& path) {
     const json& value = member(parent, path);
-    expect(value.is_null() || value.is_string(), path, "text");
+    expect(value.is_null() || value.is_string(), path, "text (quote it)", value);
     return value.is_string() ? value.get<std::string>() : std::string();
   }
   std::int64_t integer(const json& parent, const std::string& path, std::int64_t fallback) {
     const json& value = member(parent, path);
-    expect(value.is_null() || value.is_number_integer(), path, "a whole number");
+    expect(value.is_null() || value.is_number_integer(), path, "a whole number", value);
     return value.is_number_integer() ? value.get<std::int64_t>() : fallback;
   }
   std::vector<std::string> texts(const json& parent, const std::string& path) {
     const json& value = member(parent, path);
-    expect(value.is_null() || value.is_array(), path, "a list");
+    expect(value.is_null() || value.is_array(), path, "a list", value);
     std::vector<std::string> result;
     for (const auto& item : value.is_array() ? value : json::array()) {
-      expect(item.is_string(), path, "a list of text");
+      expect(item.is_string(), path, "a list of text", item);
       if (item.is_string()) {
         result.push_back(item.get<std::string>());
       }
@@ -58,7 +59,7 @@ class Reader {
     std::map<std::string, std::string> result;
     if (value.is_object()) {
       for (const auto& [name, item] : value.items()) {
-        expect(item.is_string(), fmt::format("{}.{}", path, name), "text (quote it)");
+        expect(item.is_string(), fmt::format("{}.{}", path, name), "text (quote it)", item);
         result[name] = item.is_string() ? item.get<std::string>() : std::string();
       }
     }
@@ -67,9 +68,9 @@ class Reader {
   const std::string& problem() const { return problem_; }
 
  private:
-  void expect(bool holds, const std::string& path, const std::string& what) {
+  void expect(bool holds, const std::string& path, const std::string& what, const json& found) {
     if (!holds && problem_.empty()) {
-      problem_ = path + ": expected " + what;
+      problem_ = path + ": expected " + what + ", found " + shown(found);
     }
   }
   std::string problem_;
@@ -145,9 +146,10 @@ json meaning(const json& object, const char* name) {
 Result<Workspace> read_workspace(const json& given) {
   if (!is_workspace(given)) {
     return permanent("WorkspaceInvalid",
-                     "expected apiVersion kaito.sh/v1alpha1 or kaito.sh/v1beta1 and kind "
-                     "Workspace, found '" +
-                         key_of(given).api_version + "' and '" + kind_of(given) + "'");
+                     "apiVersion, kind: expected kaito.sh/v1alpha1 or kaito.sh/v1beta1 and "
+                     "Workspace, found " +
+                         in_quotes(key_of(given).api_version) + " and " +
+                         in_quotes(kind_of(given)));
   }
   const json object = with_defaults(given);
   Reader read;

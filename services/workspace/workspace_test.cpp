@@ -49,7 +49,7 @@ TEST(Workspace, AWrongTypeIsNamedByItsPath) {
   object["resource"]["count"] = "two";
   const auto workspace = read_workspace(object);
   ASSERT_FALSE(workspace.has_value());
-  EXPECT_EQ(workspace.error().message, "resource.count: expected a whole number");
+  EXPECT_EQ(workspace.error().message, "resource.count: expected a whole number, found 'two'");
 }
 
 TEST(Workspace, OnlyTheMeaningOfTheSpecCounts) {
