@@ -12,7 +12,7 @@ constexpr std::size_t kMaxConfigBytes = 1u << 20;
 
 tl::unexpected<Failure> invalid(const std::string& what) {
   return permanent("PushSecretInvalid",
-                   "the push secret must hold a docker config with \"auths\": " + what);
+                   "the secret must hold a docker config with \"auths\": " + what);
 }
 
 // "https://index.docker.io/v1/" → "docker.io".

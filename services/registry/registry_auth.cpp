@@ -46,11 +46,12 @@ std::string form_encode(const std::map<std::string, std::string>& fields) {
 }
 
 RegistryAuth::RegistryAuth(const HttpClient& http, std::string registry,
-                           RegistryCredentials credentials, bool plain_http)
+                           RegistryCredentials credentials, bool plain_http, Access access)
     : http_(http),
       registry_(std::move(registry)),
       credentials_(std::move(credentials)),
-      plain_http_(plain_http) {}
+      plain_http_(plain_http),
+      access_(access) {}
 
 std::string RegistryAuth::cached(const std::string& scope) const {
   const std::lock_guard lock(mutex_);
@@ -70,9 +71,9 @@ Result<std::string> RegistryAuth::answer(const HttpResponse& unauthorised, const
     return std::find_if(challenges.begin(), challenges.end(),
                         [scheme](const AuthChallenge& c) { return c.scheme == scheme; });
   };
-  Result<std::string> header =
-      permanent("PushDenied", "registry " + registry_ + " refuses " + scope +
-                                  " and offers neither basic nor bearer authentication");
+  Result<std::string> header = tl::unexpected(
+      access_denied(access_, "registry " + registry_ + " refuses " + scope +
+                                 " and offers neither basic nor bearer authentication"));
   if (const auto found = by_scheme("bearer"); found != challenges.end()) {
     header = bearer(found->parameters, scope, stop);
   } else if (by_scheme("basic") != challenges.end()) {
@@ -87,9 +88,12 @@ Result<std::string> RegistryAuth::answer(const HttpResponse& unauthorised, const
 
 Result<std::string> RegistryAuth::basic(const std::string& scope) const {
   if (credentials_.user.empty() && credentials_.password.empty()) {
-    return permanent("PushDenied", "registry " + registry_ +
-                                       " asks for a user and a password for " + scope +
-                                       ", and the push secret has none for it");
+    return tl::unexpected(access_denied(
+        access_, "registry " + registry_ + " asks for a user and a password for " + scope +
+                     ", and " +
+                     (access_ == Access::kPush ? "the push secret has none for it"
+                                               : "no secret of tuning.input.imagePullSecrets has "
+                                                 "them")));
   }
   return "Basic " + base64_encode(credentials_.user + ":" + credentials_.password);
 }
@@ -123,9 +127,9 @@ Result<std::string> RegistryAuth::bearer(const std::map<std::string, std::string
   const std::string realm = parameter(parameters, "realm");
   const auto url = parse_url(realm);
   if (!url || (url->scheme != "https" && !plain_http_)) {
-    return permanent("PushDenied",
-                     "registry " + registry_ +
-                         " names a token server that is no https URL: " + redact_url(realm));
+    return tl::unexpected(access_denied(
+        access_, "registry " + registry_ +
+                     " names a token server that is no https URL: " + redact_url(realm)));
   }
   HttpRequest request = token_request(realm, parameter(parameters, "service"), scope);
   request.stop = stop;
@@ -133,7 +137,8 @@ Result<std::string> RegistryAuth::bearer(const std::map<std::string, std::string
   if (!response) return tl::unexpected(response.error());
   if (response->status != 200) {
     return tl::unexpected(registry_failure(
-        *response, "the token server " + redact_url(realm) + " of registry " + registry_, scope));
+        *response, "the token server " + redact_url(realm) + " of registry " + registry_, scope,
+        access_));
   }
   const json answer = json::parse(response->body, nullptr, false);
   for (const char* name : {"token", "access_token"}) {

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "registry/docker_config.h"
+#include "registry/registry_errors.h"
 #include "runtime/http_client.h"
 #include "runtime/result.h"
 
@@ -21,12 +22,12 @@ class RegistryAuth {
   // plain_http: the registry is spoken to without TLS, so its token server may be, too; otherwise
   // secrets travel by https only.
   RegistryAuth(const HttpClient& http, std::string registry, RegistryCredentials credentials,
-               bool plain_http);
+               bool plain_http, Access access = Access::kPush);
 
   // The header for `scope` ("repository:a/b:pull,push") that worked last, or empty.
   std::string cached(const std::string& scope) const;
 
-  // Answers a challenge (the values of WWW-Authenticate). Permanent `PushDenied` when the
+  // Answers a challenge (the values of WWW-Authenticate). Permanent access_denied() when the
   // credentials are refused or none fit the challenge; Transient `RegistryUnavailable` when the
   // token server does not answer. Messages name scope and token server, never a credential.
   Result<std::string> answer(const HttpResponse& unauthorised, const std::string& scope,
@@ -43,6 +44,7 @@ class RegistryAuth {
   const std::string registry_;
   const RegistryCredentials credentials_;
   const bool plain_http_;
+  const Access access_;
   mutable std::mutex mutex_;
   std::map<std::string, std::string> headers_;  // by scope
 };

@@ -24,8 +24,10 @@ struct RemoteManifest {
 class RegistryClient {
  public:
   RegistryClient(const HttpClient& http, const Clock& clock, RegistryOptions options,
-                 ImageReference target, RegistryCredentials credentials)
-      : session_(http, clock, std::move(options), std::move(target), std::move(credentials)) {}
+                 ImageReference target, RegistryCredentials credentials,
+                 Access access = Access::kPush)
+      : session_(http, clock, std::move(options), std::move(target), std::move(credentials),
+                 access) {}
 
   // Opens an upload and cancels it: success means that we may push.
   Result<void> check_push(const RegistryCall& call);
@@ -43,6 +45,17 @@ class RegistryClient {
   // digest. call.on_progress counts bytes of the whole image. Permanent `PushNotReadBack` when the
   // registry holds something else afterwards.
   Result<void> push(const Image& image, const std::string& tag, const RegistryCall& call);
+
+  std::string blob_url(const std::string& digest) const { return session_.url("/blobs/" + digest); }
+  // One request to the repository, authorised; for whoever has retries of its own.
+  Result<HttpResponse> send_once(HttpRequest request, const RegistryCall& call) {
+    return session_.send_once(std::move(request), call);
+  }
+  const ImageReference& target() const { return session_.target(); }
+  Failure failure(const HttpResponse& response) const { return session_.failure(response); }
+  RetryWait retries(const RegistryCall& call) const {
+    return {session_.clock(), session_.options(), call};
+  }
 
  private:
   Result<void> put_manifest(const Image& image, const std::string& tag, const RegistryCall& call);

@@ -1,6 +1,7 @@
 #include "registry/registry_errors.h"
 
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace tunesmith::registry {
 
@@ -39,33 +40,47 @@ std::string told_error(const std::string& body) {
 
 }  // namespace
 
+Failure access_denied(Access access, std::string message) {
+  if (access == Access::kPush) {
+    return {FailureClass::kPermanent, "PushDenied", std::move(message)};
+  }
+  return {FailureClass::kPermanent, "ImageAccessDenied", std::move(message)};
+}
+
 Failure registry_failure(const HttpResponse& response, const std::string& who,
-                         const std::string& scope) {
+                         const std::string& scope, Access access) {
+  const bool push = access == Access::kPush;
   const std::string told = " (" + std::to_string(response.status) + told_error(response.body) + ")";
-  const auto fail = [](FailureClass how, const char* reason, std::string message) {
-    return Failure{how, reason, std::move(message)};
-  };
   const int status = response.status;
   if (status == 401 || status == 403) {
-    return fail(
-        FailureClass::kPermanent, "PushDenied",
-        who + " refuses " + scope + told + "; give the push secret a user that may push there");
-  }
-  if (status == 404) {
-    const bool speaks = !response.header("Docker-Distribution-Api-Version").empty() ||
-                        !told_error(response.body).empty();
-    return speaks ? fail(FailureClass::kPermanent, "RepositoryNotFound",
-                         who + " has nothing for " + scope + told +
-                             "; create the repository or correct the output image")
-                  : fail(FailureClass::kPermanent, "RegistryNotFound",
-                         who + " does not speak the OCI distribution protocol" + told +
-                             "; correct the output image");
+    return access_denied(
+        access, who + " refuses " + scope + told +
+                    (push ? "; give the push secret a user that may push there"
+                          : "; name a secret that may pull it in tuning.input.imagePullSecrets"));
   }
   if (status == 408 || status == 429 || status >= 500) {
-    return fail(FailureClass::kTransient, "RegistryUnavailable",
-                who + " cannot serve " + scope + " at the moment" + told);
+    return {FailureClass::kTransient, "RegistryUnavailable",
+            who + " cannot serve " + scope + " at the moment" + told};
   }
-  return fail(FailureClass::kPermanent, "PushRefused", who + " does not accept " + scope + told);
+  const std::string correct = push ? "correct the output image" : "correct tuning.input.image";
+  const bool speaks = !response.header("Docker-Distribution-Api-Version").empty() ||
+                      !told_error(response.body).empty();
+  if (status == 404 && !speaks) {
+    return {FailureClass::kPermanent, "RegistryNotFound",
+            who + " does not speak the OCI distribution protocol" + told + "; " + correct};
+  }
+  if (status == 404 && push) {
+    return {FailureClass::kPermanent, "RepositoryNotFound",
+            who + " has nothing for " + scope + told + "; create the repository or " + correct};
+  }
+  if (status == 404) {
+    return {FailureClass::kPermanent, "ImageNotFound",
+            who + " has nothing for " + scope + told + "; " + correct};
+  }
+  if (push) {
+    return {FailureClass::kPermanent, "PushRefused", who + " does not accept " + scope + told};
+  }
+  return {FailureClass::kPermanent, "ImageNotReadable", who + " does not give " + scope + told};
 }
 
 }  // namespace tunesmith::registry

@@ -58,5 +58,24 @@ TEST(RegistryFailure, QuotesAtMost200Characters) {
   EXPECT_LT(registry_failure(response, "r", "s").message.size(), 300u);
 }
 
+TEST(RegistryFailure, OfAPullHaveNamesOfTheirOwn) {
+  const auto reason = [](int status, const char* body) {
+    HttpResponse response;
+    response.status = status;
+    response.body = body;
+    const auto failure =
+        registry_failure(response, "registry r", "repository:a:pull", Access::kPull);
+    EXPECT_THAT(failure.message, testing::Not(HasSubstr("push")));
+    return failure.reason;
+  };
+  const char* error = R"({"errors":[{"code":"X","message":"y"}]})";
+  EXPECT_EQ(reason(401, error), "ImageAccessDenied");
+  EXPECT_EQ(reason(403, ""), "ImageAccessDenied");
+  EXPECT_EQ(reason(404, error), "ImageNotFound");
+  EXPECT_EQ(reason(404, ""), "RegistryNotFound");
+  EXPECT_EQ(reason(416, error), "ImageNotReadable");
+  EXPECT_EQ(reason(503, error), "RegistryUnavailable");
+}
+
 }  // namespace
 }  // namespace tunesmith::registry

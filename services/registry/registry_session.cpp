@@ -34,14 +34,16 @@ bool RetryWait::again(Failure& failure, std::chrono::milliseconds at_least) {
 
 RegistrySession::RegistrySession(const HttpClient& http, const Clock& clock,
                                  RegistryOptions options, ImageReference target,
-                                 RegistryCredentials credentials)
+                                 RegistryCredentials credentials, Access access)
     : http_(http),
       clock_(clock),
       options_(std::move(options)),
       target_(std::move(target)),
+      access_(access),
       base_((is_plain(options_, target_) ? "http://" : "https://") + api_host(target_)),
-      scope_("repository:" + target_.repository + ":pull,push"),
-      auth_(http, target_.registry, std::move(credentials), is_plain(options_, target_)) {}
+      scope_("repository:" + target_.repository +
+             (access == Access::kPush ? ":pull,push" : ":pull")),
+      auth_(http, target_.registry, std::move(credentials), is_plain(options_, target_), access) {}
 
 std::string RegistrySession::url(const std::string& path) const {
   return base_ + "/v2/" + target_.repository + path;
@@ -109,7 +111,7 @@ Result<HttpResponse> RegistrySession::send(const HttpRequest& request, const Reg
 }
 
 Failure RegistrySession::failure(const HttpResponse& response) const {
-  return registry_failure(response, "registry " + target_.registry, scope_);
+  return registry_failure(response, "registry " + target_.registry, scope_, access_);
 }
 
 }  // namespace tunesmith::registry

@@ -59,7 +59,8 @@ class RetryWait {
 class RegistrySession {
  public:
   RegistrySession(const HttpClient& http, const Clock& clock, RegistryOptions options,
-                  ImageReference target, RegistryCredentials credentials);
+                  ImageReference target, RegistryCredentials credentials,
+                  Access access = Access::kPush);
 
   // `path` below /v2/<repository>, with a leading slash.
   std::string url(const std::string& path) const;
@@ -85,6 +86,7 @@ class RegistrySession {
   const Clock& clock_;
   const RegistryOptions options_;
   const ImageReference target_;
+  const Access access_;
   const std::string base_;   // "https://host:port"
   const std::string scope_;  // "repository:a/b:pull,push"
   RegistryAuth auth_;
