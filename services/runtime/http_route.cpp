@@ -59,36 +59,49 @@ std::optional<Proxy> parse_proxy(std::string text) {
   return proxy;
 }
 
-// Refuses when any address is refused: a name that mixes public and private ones is an attack,
-// not a load balancer. The spelling is judged too: through a proxy the address is never seen.
-Result<Route> guard(const HttpClientOptions& options, const Url& url, const std::string& subject,
-                    Route route, const std::vector<NetAddress>& addresses) {
-  if (!options.guard_addresses || host_allowed(options.allowed_hosts, url.host, url.port)) {
-    return route;
+// The address guard of one request.
+class Guard {
+ public:
+  Guard(const HttpClientOptions& options, const Url& url, const std::string& subject)
+      : url_(url),
+        subject_(subject),
+        on_(options.guard_addresses && !host_allowed(options.allowed_hosts, url.host, url.port)) {}
+
+  // Before any server is asked for the name; through a proxy it is all there is to judge.
+  Result<void> judge_spelling() const {
+    const auto problem = on_ ? host_problem(url_.host) : std::nullopt;
+    return problem ? refused(*problem) : Result<void>();
   }
-  const auto refused = [&](const std::string& why) {
+  // Refuses when any address is refused: a name that mixes public and private ones is an attack,
+  // not a load balancer.
+  Result<void> judge(const std::vector<NetAddress>& addresses) const {
+    for (const NetAddress& address : addresses) {
+      if (const auto what = on_ ? address_problem(address) : std::nullopt) {
+        return refused(url_.host + " leads to " + address.text + ", " + std::string(*what) +
+                       " address");
+      }
+    }
+    return {};
+  }
+
+ private:
+  Result<void> refused(const std::string& why) const {
     return permanent("AddressNotAllowed",
-                     subject + ": " + why +
+                     subject_ + ": " + why +
                          "; expected a host of the public internet; if this one is meant, the "
                          "operator can add it to allowed_data_hosts");
-  };
-  if (const auto problem = host_problem(url.host)) return refused(*problem);
-  for (const NetAddress& address : addresses) {
-    if (const auto what = address_problem(address)) {
-      return refused(url.host + " leads to " + address.text + ", " + std::string(*what) +
-                     " address");
-    }
   }
-  return route;
-}
+  const Url& url_;
+  const std::string& subject_;
+  bool on_;
+};
 
 }  // namespace
 
 Result<Route> find_route(const HttpClientOptions& options, const Url& url,
                          const std::string& subject) {
-  const auto guarded = [&](Route route, const std::vector<NetAddress>& addresses) {
-    return guard(options, url, subject, std::move(route), addresses);
-  };
+  const Guard guard(options, url, subject);
+  if (auto spelt = guard.judge_spelling(); !spelt) return tl::unexpected(spelt.error());
   const auto redirected = options.connect_to.find(origin(url));
   Route route{std::nullopt, {}, url.port};
   std::string host = url.host;
@@ -108,16 +121,16 @@ Result<Route> find_route(const HttpClientOptions& options, const Url& url,
       return permanent("ConfigInvalid", "the proxy '" + redact_url(text) +
                                             "' is not usable: expected http://HOST:PORT");
     }
-    // A name is resolved by the proxy, which must guard its own network; a number can be judged
-    // here.
-    return guarded(std::move(route), numeric_host(host));
+    // A name is resolved by the proxy, which must guard its own network.
+    return route;
   }
   auto addresses = options.resolve ? options.resolve(host) : resolve_host(host);
   if (!addresses) {
     return transient("ConnectionFailed", subject + ": " + addresses.error().message);
   }
-  route.addresses = *addresses;
-  return guarded(std::move(route), *addresses);
+  if (auto judged = guard.judge(*addresses); !judged) return tl::unexpected(judged.error());
+  route.addresses = *std::move(addresses);
+  return route;
 }
 
 }  // namespace tunesmith

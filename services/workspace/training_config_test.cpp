@@ -9,6 +9,7 @@
 
 #include "workspace/documents.h"
 #include "workspace/training_keys.h"
+#include "workspace/validate.h"
 
 namespace tunesmith::workspace {
 namespace {
@@ -104,7 +105,9 @@ TEST(TrainingConfig, Table) {
 TEST(TrainingConfig, KaitosTemplatesAndExampleGiveTheDefaults) {
   for (const auto& [file, method] : std::vector<std::pair<std::string, std::string>>{
            {"kaito/lora-params.yaml", "lora"}, {"kaito/qlora-params.yaml", "qlora"}}) {
-    const auto config = read_training_config(read_file(file), method_of(method));
+    const auto text = training_config_of(*parse_value(read_file(file)));
+    ASSERT_TRUE(text.has_value()) << text.error().message;
+    const auto config = read_training_config(*text, method_of(method));
     ASSERT_TRUE(config.has_value()) << config.error().message;
     EXPECT_EQ(as_json(config->hyper_parameters),
               as_json(default_hyper_parameters(method_of(method))));
@@ -112,6 +115,37 @@ TEST(TrainingConfig, KaitosTemplatesAndExampleGiveTheDefaults) {
                             "TrainingArguments.ddp_find_unused_parameters", "DataCollator.mlm"}) {
       EXPECT_NE(joined(config->notes).find(key), std::string::npos) << key;
     }
+  }
+}
+
+// Never silence: a value of the wrong kind is refused by every key that has an effect, and a key
+// that has none is named.
+TEST(TrainingConfig, EveryKeyIsEitherReadOrNamed) {
+  for (const auto& key : training_keys()) {
+    const json wrong = {{"training_config", {{key.section, {{key.name, {{"x", 1}}}}}}}};
+    const auto config = read_training_config(wrong.dump(), events::v1::TUNING_METHOD_QLORA);
+    const std::string name = std::string(key.section) + "." + key.name;
+    if (key.has_effect) {
+      ASSERT_FALSE(config.has_value()) << name;
+      EXPECT_NE(config.error().message.find(name + ": "), std::string::npos)
+          << config.error().message;
+    } else {
+      ASSERT_TRUE(config.has_value()) << config.error().message;
+      EXPECT_NE(joined(config->notes).find(name), std::string::npos) << joined(config->notes);
+    }
+  }
+}
+
+TEST(TrainingConfig, EveryMisspeltKeyIsAnsweredWithAKnownOne) {
+  for (const auto& key : training_keys()) {
+    if (key.name.size() < 5) {
+      continue;  // too short for a nearest name; the known ones are listed then
+    }
+    const json wrong = {{"training_config", {{key.section, {{key.name + "_x", 1}}}}}};
+    const auto config = read_training_config(wrong.dump(), events::v1::TUNING_METHOD_LORA);
+    ASSERT_FALSE(config.has_value()) << key.name;
+    EXPECT_NE(config.error().message.find("did you mean '" + key.name + "'?"), std::string::npos)
+        << config.error().message;
   }
 }
 

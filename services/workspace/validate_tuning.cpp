@@ -20,12 +20,20 @@ void check_access(const json& preset, const std::string& path, Admission& admiss
   if (!mode.is_null() && mode != "public" && mode != "private") {
     admission.refuse(Rule::kAccessMode, sentence(path + ".accessMode", "public or private",
                                                  shown(mode), "leave it out for public"));
-  } else if (mode == "private") {
+  }
+  if (mode != "private") {
+    return;
+  }
+  if (path.starts_with("tuning")) {
     admission.refuse(
         Rule::kAccessModePrivate,
         sentence(path + ".accessMode", "public", "private",
                  "private model images are not supported: name the model's repository on the hub "
                  "as 'org/name' and the token's Secret in presetOptions.modelAccessSecret"));
+  } else if (member_of(member_of(preset, "presetOptions"), "image").is_null()) {
+    admission.refuse(Rule::kAccessModePrivate,
+                     sentence(path + ".presetOptions.image", "the model's image", "none",
+                              "accessMode private means that the model comes from it"));
   }
 }
 
@@ -36,7 +44,9 @@ void check_preset_options(const json& preset, const std::string& path, Admission
   const json& image = typed_member(options, where, "image", JsonKind::kText, admission);
   if (image.is_string()) {
     check_image(image.get<std::string>(), where + ".image", Rule::kPresetImage, admission);
-    admission.warnings.push_back(where + ".image has no effect: models come from the hub");
+    if (member_of(preset, "accessMode") != "private") {
+      admission.warnings.push_back(where + ".image has no effect: the model comes from the hub");
+    }
   }
   const json& secret =
       typed_member(options, where, "modelAccessSecret", JsonKind::kText, admission);
