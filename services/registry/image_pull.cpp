@@ -121,10 +121,10 @@ class LayerFetch {
     while (done_ < wanted_) {
       const std::uint64_t before = done_;
       auto got = once();
-      if (got && done_ < wanted_ && done_ == before) {
-        got = unreadable(layer_.digest,
-                         "the registry gives less of the layer than its manifest "
-                         "says; push the image again");
+      if (other_size_ || (got && done_ < wanted_ && done_ == before)) {
+        return unreadable(layer_.digest,
+                          "the layer has another size than the manifest says; push the image "
+                          "again");
       }
       if (got) continue;
       if (got.error().failure_class != FailureClass::kTransient ||
