@@ -129,6 +129,14 @@ class Stack:
     def status(self, name: str) -> dict:
         return json.loads(self.run("get", "workspace", name, "-o", "json").stdout)["status"]
 
+    def waits_for(self, name: str, reason: str, seconds: float = 60) -> str:
+        """The message of what the Workspace waits for, as soon as its status says that reason."""
+        deadline = time.monotonic() + seconds
+        while (waiting := self.status(name).get("waiting") or {}).get("reason") != reason:
+            assert time.monotonic() < deadline, f"{name} does not say {reason} but {waiting}\n{self.logs()}"
+            time.sleep(0.1)
+        return waiting["message"]
+
     def facts(self) -> dict:
         return json.loads((self.home / "stack.json").read_text())
 

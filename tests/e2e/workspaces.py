@@ -32,17 +32,19 @@ def manifest(
     model: str = REPOSITORY,
     steps: int = 30,
     arguments: dict | None = None,
+    annotations: dict | None = None,
+    config: str | None = None,
 ) -> str:
     """A Workspace and its ConfigMap, as YAML. The steps are short, so that one can interrupt between them."""
     workspace = {
         "apiVersion": "kaito.sh/v1beta1",
         "kind": "Workspace",
-        "metadata": {"name": name},
+        "metadata": {"name": name, **({"annotations": annotations} if annotations else {})},
         "resource": {"labelSelector": {"matchLabels": {"app": name}}},
         "tuning": {
             "preset": {"name": model},
             "method": "qlora",
-            "config": f"{name}-training",
+            "config": config or f"{name}-training",
             "input": {"urls": [url]},
             "output": {
                 "image": image or f"registry.tunesmith.internal/tests/{name}:1",
@@ -66,7 +68,7 @@ def manifest(
     config_map = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": f"{name}-training"},
+        "metadata": {"name": config or f"{name}-training"},
         "data": {"training_config.yaml": yaml.safe_dump({"training_config": training})},
     }
     return yaml.safe_dump_all([workspace, config_map])
