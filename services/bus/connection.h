@@ -27,11 +27,13 @@ struct ConnectionOptions {
   std::string credentials_file{};       // .creds; or
   std::string user{}, password_file{};  // user and a 0600 file that holds the password
   std::string ca_file{}, certificate_file{}, key_file{};  // TLS
-  std::chrono::milliseconds connect_timeout{30'000};      // retried that long at start
+  std::string inbox_prefix{};  // where replies come to; empty = the library's "_INBOX"
+  std::chrono::milliseconds connect_timeout{30'000};  // retried that long at start
   std::chrono::milliseconds publish_timeout{60'000};
 
   // Keys nats_url, nats_credentials_file, nats_user, nats_password_file, nats_ca_file,
-  // nats_certificate_file, nats_key_file.
+  // nats_certificate_file, nats_key_file, nats_inbox_prefix (default: of nats_user, see
+  // permissions.h).
   static ConnectionOptions from_config(ConfigReader& config, std::string name);
 };
 

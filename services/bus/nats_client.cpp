@@ -145,17 +145,14 @@ void NatsClient::flush(milliseconds limit) {
   if (connected()) natsConnection_FlushTimeout(connection_, limit.count());
 }
 
-std::string NatsClient::new_inbox() {
-  natsInbox* inbox = nullptr;
-  if (natsInbox_Create(&inbox) != NATS_OK) throw std::bad_alloc();
-  std::string subject = inbox;
-  natsInbox_Destroy(inbox);
-  return subject;
-}
+std::string NatsClient::new_inbox() { return inbox_prefix_ + "." + new_nuid(); }
 
 std::string NatsClient::new_nuid() {
-  const std::string inbox = new_inbox();  // "_INBOX.<nuid>"
-  return inbox.substr(inbox.rfind('.') + 1);
+  natsInbox* inbox = nullptr;  // "_INBOX.<nuid>"
+  if (natsInbox_Create(&inbox) != NATS_OK) throw std::bad_alloc();
+  std::string nuid = inbox;
+  natsInbox_Destroy(inbox);
+  return nuid.substr(nuid.rfind('.') + 1);
 }
 
 void NatsClient::wake_on_reconnect(std::shared_ptr<Mailbox> mailbox) {

@@ -93,6 +93,7 @@ class NatsClient {
   std::stop_token stop_;
   natsConnection* connection_ = nullptr;
   jsCtx* jetstream_ = nullptr;
+  std::string inbox_prefix_ = "_INBOX";
   std::atomic<std::uint64_t> reconnects_{0};
   std::mutex mutex_;
   std::condition_variable_any state_changed_;

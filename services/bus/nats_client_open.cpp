@@ -21,7 +21,17 @@ struct ClientCallbacks {
     self(closure).changed("connection to NATS is back", true);
   }
   static void closed(natsConnection*, void* closure) { self(closure).was_closed(); }
-  static void error(natsConnection*, natsSubscription*, natsStatus status, void* closure) {
+  static void error(natsConnection* connection, natsSubscription*, natsStatus status,
+                    void* closure) {
+    if (status == NATS_NOT_PERMITTED) {
+      // The call itself only sees that no answer comes.
+      const char* text = nullptr;
+      natsConnection_GetLastError(connection, &text);
+      self(closure).log_.error(
+          "NATS refuses what this user may not do: see docs/bus.md, Permissions",
+          {{"problem", text == nullptr ? "" : text}});
+      return;
+    }
     self(closure).log_.warning("NATS reports a problem", {{"problem", natsStatus_GetText(status)}});
   }
 };
@@ -65,6 +75,9 @@ Result<void> set_authentication(natsOptions* handle, const ConnectionOptions& op
 natsStatus set_behaviour(natsOptions* handle, const ConnectionOptions& options, void* closure) {
   natsStatus s = natsOptions_SetURL(handle, options.url.c_str());
   if (s == NATS_OK) s = natsOptions_SetName(handle, options.name.c_str());
+  if (s == NATS_OK && !options.inbox_prefix.empty()) {
+    s = natsOptions_SetCustomInboxPrefix(handle, options.inbox_prefix.c_str());
+  }
   if (s == NATS_OK) s = natsOptions_SetTimeout(handle, 5'000);
   if (s == NATS_OK) s = natsOptions_SetPingInterval(handle, 10'000);
   if (s == NATS_OK) s = natsOptions_SetMaxPingsOut(handle, 3);
@@ -83,6 +96,7 @@ natsStatus set_behaviour(natsOptions* handle, const ConnectionOptions& options, 
 }  // namespace
 
 Result<void> NatsClient::connect(const ConnectionOptions& options) {
+  if (!options.inbox_prefix.empty()) inbox_prefix_ = options.inbox_prefix;
   natsOptions* raw = nullptr;
   if (natsOptions_Create(&raw) != NATS_OK) throw std::bad_alloc();
   const OptionsHandle handle(raw);

@@ -8,6 +8,7 @@
 #include "bus/nats_consumer.h"
 #include "bus/nats_key_value.h"
 #include "bus/ordered_reader.h"
+#include "bus/permissions.h"
 #include "bus/subject.h"
 #include "bus/topology.h"
 #include "runtime/text.h"
@@ -39,6 +40,8 @@ ConnectionOptions ConnectionOptions::from_config(ConfigReader& config, std::stri
   options.ca_file = config.text("nats_ca_file", "");
   options.certificate_file = config.text("nats_certificate_file", "");
   options.key_file = config.text("nats_key_file", "");
+  options.inbox_prefix =
+      config.text("nats_inbox_prefix", options.user.empty() ? "" : inbox_prefix_of(options.user));
   return options;
 }
 

@@ -1,7 +1,9 @@
 #include "bus/nats_consumer.h"
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 
+#include "bus/consumer_request.h"
 #include "bus/hand_backs.h"
 
 namespace tunesmith::bus {
@@ -59,21 +61,18 @@ NatsConsumer::~NatsConsumer() {
 }
 
 Result<void> NatsConsumer::ensure_durable() {
-  jsConsumerConfig config;
-  jsConsumerConfig_Init(&config);
-  config.Durable = source_.durable.c_str();
-  config.FilterSubject = source_.filter.c_str();
-  config.DeliverPolicy = js_DeliverAll;
-  config.AckPolicy = js_AckExplicit;
-  config.AckWait = options_.ack_wait.count() * kNanos;
-  config.MaxDeliver =
+  const int deliveries =
       options_.max_deliver < 0 ? -1 : options_.max_deliver + options_.max_hand_backs;
-  config.MaxAckPending = kMostUnacknowledged;
-  auto made = client_.call("creating consumer " + source_.durable, NatsClient::kPatience,
-                           [&](jsErrCode* code) {
-                             return js_AddConsumer(nullptr, client_.jetstream(),
-                                                   source_.stream.c_str(), &config, nullptr, code);
-                           });
+  const nlohmann::json config = {{"durable_name", source_.durable},
+                                 {"name", source_.durable},
+                                 {"filter_subject", source_.filter},
+                                 {"deliver_policy", "all"},
+                                 {"ack_policy", "explicit"},
+                                 {"replay_policy", "instant"},
+                                 {"ack_wait", options_.ack_wait.count() * kNanos},
+                                 {"max_deliver", deliveries},
+                                 {"max_ack_pending", kMostUnacknowledged}};
+  auto made = create_consumer(client_, source_.stream, config, NatsClient::kPatience);
   if (!made) return tl::unexpected(made.error().failure);
   return {};
 }

@@ -1,5 +1,8 @@
 #include "bus/ordered_reader.h"
 
+#include <nlohmann/json.hpp>
+
+#include "bus/consumer_request.h"
 #include "runtime/retry.h"
 
 namespace tunesmith::bus {
@@ -13,7 +16,7 @@ constexpr milliseconds kHeartbeat{10'000};
 constexpr milliseconds kPause{100};  // between a break and the next start
 constexpr std::int64_t kNanos = 1'000'000;
 constexpr milliseconds kInactiveThreshold{
-    60'000};  // the server forgets us that long after we are gone
+    15'000};  // the server forgets us that long after we are gone
 
 }  // namespace
 
@@ -28,12 +31,10 @@ OrderedReader::~OrderedReader() {
 }
 
 void OrderedReader::abandon() {
-  if (!consumer_.empty() && client_.connected()) {
-    jsOptions once;
-    jsOptions_Init(&once);
-    once.Wait = 1'000;
-    js_DeleteConsumer(client_.jetstream(), options_.stream.c_str(), consumer_.c_str(), &once,
-                      nullptr);
+  // Only on buckets, where nobody has durables: the right to delete consumers is one to all of a
+  // stream. Elsewhere the server forgets this one by itself.
+  if (!consumer_.empty() && options_.stream.starts_with("KV_") && client_.connected()) {
+    client_.send("$JS.API.CONSUMER.DELETE." + options_.stream + "." + consumer_, "", "");
   }
   consumer_.clear();
   if (!subscription_) return;
@@ -62,35 +63,31 @@ Result<void> OrderedReader::start(milliseconds patience) {
   if (!looked) return tl::unexpected(looked.error().failure);
   if (stream->State.LastSeq < last_sequence_) last_sequence_ = 0;
 
-  jsConsumerConfig config;
-  jsConsumerConfig_Init(&config);
-  config.DeliverSubject = inbox.c_str();
-  config.FilterSubject = options_.filter.c_str();
-  config.AckPolicy = js_AckNone;
-  config.MaxDeliver = 1;
-  config.FlowControl = true;
-  config.Heartbeat = kHeartbeat.count() * kNanos;
-  config.InactiveThreshold = kInactiveThreshold.count() * kNanos;
-  config.HeadersOnly = options_.headers_only;
-  config.MemoryStorage = true;
-  config.Replicas = 1;
-  config.DeliverPolicy = options_.from == From::kStart ? js_DeliverAll : js_DeliverLastPerSubject;
+  nlohmann::json config = {
+      {"name", client_.new_nuid()},
+      {"deliver_subject", inbox},
+      {"filter_subject", options_.filter},
+      {"deliver_policy", options_.from == From::kStart ? "all" : "last_per_subject"},
+      {"ack_policy", "none"},
+      {"replay_policy", "instant"},
+      {"max_deliver", 1},
+      {"flow_control", true},
+      {"idle_heartbeat", kHeartbeat.count() * kNanos},
+      {"inactive_threshold", kInactiveThreshold.count() * kNanos},
+      {"headers_only", options_.headers_only},
+      {"mem_storage", true},
+      {"num_replicas", 1}};
   if (last_sequence_ != 0) {
-    config.DeliverPolicy = js_DeliverByStartSequence;
-    config.OptStartSeq = last_sequence_ + 1;
+    config["deliver_policy"] = "by_start_sequence";
+    config["opt_start_seq"] = last_sequence_ + 1;
   }
-  jsConsumerInfo* raw = nullptr;
-  auto made = client_.call("reading stream " + options_.stream, patience, [&](jsErrCode* code) {
-    return js_AddConsumer(&raw, client_.jetstream(), options_.stream.c_str(), &config, nullptr,
-                          code);
-  });
-  const ConsumerInfoHandle info(raw);
+  const auto made = create_consumer(client_, options_.stream, config, patience);
   if (!made) return tl::unexpected(made.error().failure);
-  consumer_ = info->Name;
+  consumer_ = made->name;
   last_consumer_sequence_ = 0;
   // The server may have pushed before it answered, so "nothing pending" alone does not mean the
   // end.
-  at_end_ = info->NumPending == 0 && info->Delivered.Consumer == 0;
+  at_end_ = made->pending == 0 && made->delivered == 0;
   broken_ = false;
   heard_at_ = steady_clock::now();
   return {};

@@ -32,7 +32,7 @@ Result<int> list_dead_letters(const CommandContext& context, const DeadLetterOpt
 Result<int> replay_dead_letters(const CommandContext& context, const DeadLetterOptions& options) {
   const auto numbers = parse_numbers(options.numbers);
   if (!numbers) return tl::unexpected(numbers.error());
-  auto connection = open_bus(context);
+  auto connection = open_bus_as_admin(context);
   if (!connection) return tl::unexpected(connection.error());
   // One time for all: several dead letters of one event are one replay of it.
   const std::int64_t now = unix_now();

@@ -48,7 +48,7 @@ TEST_F(RepairTest, DeadLettersAreListedAndReplayed) {
   EXPECT_EQ(tunesmith({"dlq", "list"}).error_output, "No dead letters\n");
   EXPECT_EQ(tunesmith({"dlq", "list", "-o", "json"}).output, "[]\n");
 
-  auto config = ConfigReader::open(paths_.config("cli.yaml"),
+  auto config = ConfigReader::open(paths_.config("admin.yaml"),
                                    [](const std::string&) { return std::optional<std::string>(); });
   ASSERT_TRUE(config) << config.error().message;
   auto connection = bus::Connection::open(bus::ConnectionOptions::from_config(*config, "test"),

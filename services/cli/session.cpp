@@ -21,16 +21,18 @@ struct Opened {
   std::set<std::string> allowed_data_hosts;
 };
 
-Result<Opened> open(const CommandContext& context) {
+// `config_name`: which user of the stack, "cli" or "admin".
+Result<Opened> open(const CommandContext& context, const std::string& config_name) {
   const StackPaths paths{context.dir};
   const auto environment = ConfigReader::process_environment();
-  const bool has_stack = std::filesystem::exists(paths.config("cli.yaml"));
+  const auto file = paths.config(config_name + ".yaml");
+  const bool has_stack = std::filesystem::exists(file);
   if (!has_stack && !environment("TUNESMITH_NATS_URL")) {
     return permanent("NoStack", "there is no stack in " + context.dir.string() +
                                     "; start one with `tunesmith up`, name its folder with --dir, "
                                     "or set TUNESMITH_NATS_URL");
   }
-  auto config = ConfigReader::open(has_stack ? paths.config("cli.yaml") : "", environment);
+  auto config = ConfigReader::open(has_stack ? file : "", environment);
   if (!config) return tl::unexpected(config.error());
   auto options = bus::ConnectionOptions::from_config(*config, "tunesmith");
   options.connect_timeout = kPatience;
@@ -57,7 +59,7 @@ Result<json> parse(const bus::KeyValueEntry& entry) {
 }  // namespace
 
 Result<Session> open_session(const CommandContext& context) {
-  auto opened = open(context);
+  auto opened = open(context, "cli");
   if (!opened) return tl::unexpected(opened.error());
   auto workspaces = opened->connection->key_value(bus::bucket::kWorkspaces);
   if (!workspaces) return tl::unexpected(workspaces.error());
@@ -66,7 +68,13 @@ Result<Session> open_session(const CommandContext& context) {
 }
 
 Result<std::unique_ptr<bus::Connection>> open_bus(const CommandContext& context) {
-  auto opened = open(context);
+  auto opened = open(context, "cli");
+  if (!opened) return tl::unexpected(opened.error());
+  return std::move(opened->connection);
+}
+
+Result<std::unique_ptr<bus::Connection>> open_bus_as_admin(const CommandContext& context) {
+  auto opened = open(context, "admin");
   if (!opened) return tl::unexpected(opened.error());
   return std::move(opened->connection);
 }

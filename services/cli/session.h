@@ -38,8 +38,11 @@ struct Session {
 // Connects as dir/config/cli.yaml says, overridden by TUNESMITH_NATS_URL and its like. Permanent
 // `NoStack` when there is neither; Transient `BusUnavailable` with what to do.
 Result<Session> open_session(const CommandContext& context);
-// Only the connection, for `bus init`, which makes the buckets.
+// Only the connection.
 Result<std::unique_ptr<bus::Connection>> open_bus(const CommandContext& context);
+// As the user that may do what people's commands may not (dir/config/admin.yaml): `bus init`, which
+// makes the buckets, and `dlq replay`, which publishes other services' events.
+Result<std::unique_ptr<bus::Connection>> open_bus_as_admin(const CommandContext& context);
 
 enum class Kind { kWorkspace, kConfigMap };
 // "workspace", "workspaces", "ws", "workspace.kaito.sh" …; nullopt for anything else.

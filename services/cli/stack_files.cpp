@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "cli/nats_access.h"
 #include "cli/yaml_text.h"
 #include "runtime/process.h"
 #include "runtime/text.h"
@@ -24,24 +24,9 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
-constexpr const char* kUser = "tunesmith";
 constexpr const char* kRegistryUser = "demo";
 constexpr std::array<const char*, 4> kControlServices{"watcher", "planner", "image-builder",
                                                       "provisioner"};
-
-std::string random_password() {
-  std::array<unsigned char, 24> bytes{};
-  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) {
-    throw std::runtime_error("the kernel gives no random bytes");
-  }
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const unsigned char byte : bytes) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
-}
 
 std::string base64(const std::string& bytes) {
   constexpr std::string_view kDigits =
@@ -129,33 +114,15 @@ class StackWriter {
     return permanent("StackPortsTaken", "no free port on 127.0.0.1");
   }
 
-  // A password that stays the same from start to start.
-  Result<std::string> password(const std::string& name) {
-    const fs::path file = paths_.auth(name);
-    if (auto kept = read_file(file, 1024); kept && kept->size() >= 32) {
-      return kept->substr(0, kept->find('\n'));
-    }
-    const std::string fresh = random_password();
-    if (auto written = write_file(file, fresh + "\n", 0600); !written) {
-      return tl::unexpected(written.error());
-    }
-    return fresh;
-  }
-
   Result<void> write_secrets() {
-    auto nats = password("nats-password");
-    auto registry = password("registry-password");
-    if (!nats || !registry) return tl::unexpected((nats ? registry : nats).error());
-    nats_password_ = *nats;
-    const auto hashed =
-        run_process({.argv = {htpasswd_, "-niB", kRegistryUser}, .input = *registry},
-                    std::chrono::seconds(30), {});
+    auto authorization = nats_access(paths_, htpasswd_);
+    if (!authorization) return tl::unexpected(authorization.error());
+    nats_authorization_ = *std::move(authorization);
+    const auto registry = kept_password(paths_.auth("registry-password"));
+    if (!registry) return tl::unexpected(registry.error());
+    const auto hashed = bcrypt_line(htpasswd_, kRegistryUser, *registry);
     if (!hashed) return tl::unexpected(hashed.error());
-    if (hashed->status.code != 0) {
-      return permanent("ProcessFailed", "htpasswd failed: " + hashed->error_output);
-    }
-    if (auto written = write_file(paths_.auth("registry.htpasswd"), hashed->output, 0600);
-        !written) {
+    if (auto written = write_file(paths_.auth("registry.htpasswd"), *hashed, 0600); !written) {
       return written;
     }
     const json login = {{"auth", base64(std::string(kRegistryUser) + ":" + *registry)}};
@@ -177,10 +144,7 @@ class StackWriter {
         "jetstream { store_dir: " +
         // A limit of its own: the default is 75 % of what is free at the start, and a server that
         // finds more stored than that refuses to start.
-        json(path("nats")).dump() +
-        ", max_file_store: 64GB }\n"
-        "authorization { user: " +
-        kUser + ", password: \"" + nats_password_ + "\" }\n";
+        json(path("nats")).dump() + ", max_file_store: 64GB }\n" + nats_authorization_;
     const json registry_config = {
         {"version", 0.1},
         {"log", {{"level", "warn"}, {"accesslog", {{"disabled", true}}}}},
@@ -208,10 +172,11 @@ class StackWriter {
     state_.children.push_back(std::move(child));
   }
 
-  json bus_config() const {
+  // Of one user of NATS (bus/permissions.h).
+  json bus_config(const std::string& user) const {
     return {{"nats_url", "nats://127.0.0.1:" + std::to_string(state_.nats_port)},
-            {"nats_user", kUser},
-            {"nats_password_file", paths_.auth("nats-password")}};
+            {"nats_user", user},
+            {"nats_password_file", nats_password_file(paths_, user)}};
   }
 
   // What reaches out to model hubs and data hosts.
@@ -226,7 +191,7 @@ class StackWriter {
   }
 
   Result<void> add_service(const std::string& name, const std::string& program, const json& own) {
-    json config = bus_config();
+    json config = bus_config(program);
     config["log_level"] = options_.log_level;
     config["admin_address"] = "127.0.0.1:0";
     config["port_file"] = path("run/" + name + ".port");
@@ -281,11 +246,14 @@ class StackWriter {
   }
 
   Result<void> write_cli() {
-    json config = bus_config();
+    json config = bus_config("cli");
     if (!options_.allowed_data_hosts.empty()) {
       config["allowed_data_hosts"] = options_.allowed_data_hosts;
     }
-    return write_file(paths_.config("cli.yaml"), to_yaml(config));
+    if (auto written = write_file(paths_.config("cli.yaml"), to_yaml(config)); !written) {
+      return written;
+    }
+    return write_file(paths_.config("admin.yaml"), to_yaml(bus_config("admin")));
   }
 
   const StackOptions& options_;
@@ -293,7 +261,7 @@ class StackWriter {
   const std::optional<StackState>& before_;
   StackState state_;
   fs::path nats_server_, registry_, htpasswd_;
-  std::string nats_password_;
+  std::string nats_authorization_;
 };
 
 }  // namespace

@@ -29,7 +29,7 @@ TEST_F(StackTest, UpDownAndUpAgainKeepAddressesAndPasswords) {
   }
   EXPECT_EQ(first.children.size(), 7u);
   for (const fs::path& secret :
-       {paths_.auth("nats-password"), paths_.config("nats.conf"), paths_.auth("registry.htpasswd"),
+       {paths_.auth("nats-planner"), paths_.config("nats.conf"), paths_.auth("registry.htpasswd"),
         paths_.secrets() / "default" / "demo-registry"}) {
     struct stat facts {};
     ASSERT_EQ(::stat(secret.c_str(), &facts), 0) << secret;

@@ -79,7 +79,7 @@ Result<int> events(const CommandContext& context, const EventsOptions& options) 
 }
 
 Result<int> bus_init(const CommandContext& context) {
-  auto connection = open_bus(context);
+  auto connection = open_bus_as_admin(context);
   if (!connection) return tl::unexpected(connection.error());
   if (auto made = bus::init_topology(**connection, {}); !made) return tl::unexpected(made.error());
   context.out << "all streams and buckets are there\n";

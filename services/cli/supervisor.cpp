@@ -22,7 +22,7 @@ constexpr std::size_t kServers = 2;  // nats-server and registry come first in t
 std::string now() { return rfc3339(std::chrono::system_clock::now()); }
 
 bus::ConnectionOptions bus_options(const StackPaths& paths) {
-  auto config = ConfigReader::open(paths.config("cli.yaml"),
+  auto config = ConfigReader::open(paths.config("admin.yaml"),
                                    [](const std::string&) { return std::optional<std::string>(); });
   if (!config) return {};
   auto options = bus::ConnectionOptions::from_config(*config, "supervisor");

@@ -2,25 +2,23 @@
 
 import base64
 import json
-import re
 import socket
 
 
 class BusView:
     def __init__(self, stack):
         facts = stack.facts()["nats"]
-        user = re.search(r"user: (\S+),", (stack.home / "config/nats.conf").read_text()).group(1)
-        password = (stack.home / "auth/nats-password").read_text().strip()
+        password = (stack.home / "auth/nats-admin").read_text().strip()
         self.socket = socket.create_connection(("127.0.0.1", facts["port"]), timeout=30)
         self.lines = self.socket.makefile("rb")
         self.lines.readline()  # INFO
-        options = {"verbose": False, "pedantic": False, "user": user, "pass": password}
-        self.socket.sendall(f"CONNECT {json.dumps(options)}\r\nSUB answer 1\r\n".encode())
+        options = {"verbose": False, "pedantic": False, "user": "admin", "pass": password}
+        self.socket.sendall(f"CONNECT {json.dumps(options)}\r\nSUB _INBOX_admin.view 1\r\n".encode())
 
     def ask(self, subject: str, request: dict) -> dict:
         """One request of the JetStream API, its answer as JSON."""
         body = json.dumps(request).encode()
-        self.socket.sendall(f"PUB $JS.API.{subject} answer {len(body)}\r\n".encode() + body + b"\r\n")
+        self.socket.sendall(f"PUB $JS.API.{subject} _INBOX_admin.view {len(body)}\r\n".encode() + body + b"\r\n")
         while True:
             line = self.lines.readline().split()
             if line[0] == b"PING":
