@@ -53,6 +53,9 @@ Failure failure_of(const std::string& what, natsStatus status, int code, const s
   } else if (code == js_code::kStreamNotFound) {
     failure.reason = "BusNotInitialised";
     failure.message += "; run `tunesmith bus init`";
+  } else if (status == NATS_NOT_PERMITTED) {
+    failure.reason = "BusNotPermitted";
+    failure.message = what + ": this user may not; see docs/bus.md, Permissions";
   } else if (code == js_code::kMessageTooLarge || status == NATS_MAX_PAYLOAD) {
     failure.reason = "EventTooLarge";
   }
@@ -125,6 +128,7 @@ tl::expected<std::uint64_t, CallFailure> NatsClient::store(const std::string& su
     jsPubAck* ack = nullptr;
     if (s == NATS_OK) s = js_PublishMsg(&ack, jetstream_, raw, &publish, code);
     const PubAckHandle owned(ack);
+    if (s == NATS_TIMEOUT && refused(subject)) s = NATS_NOT_PERMITTED;
     if (s == NATS_OK) sequence = ack->Sequence;
     return s;
   });
@@ -163,6 +167,19 @@ void NatsClient::wake_on_reconnect(std::shared_ptr<Mailbox> mailbox) {
 void NatsClient::forget(const std::shared_ptr<Mailbox>& mailbox) {
   const std::scoped_lock lock(mutex_);
   mailboxes_.erase(mailbox);
+}
+
+void NatsClient::was_refused(std::string what) {
+  // The call that was refused only sees that no answer comes.
+  log_.error("NATS refuses what this user may not do: see docs/bus.md, Permissions",
+             {{"problem", what}});
+  const std::scoped_lock lock(mutex_);
+  refusal_ = std::move(what);
+}
+
+bool NatsClient::refused(const std::string& subject) {
+  const std::scoped_lock lock(mutex_);
+  return refusal_.find('"' + subject + '"') != std::string::npos;
 }
 
 void NatsClient::changed(const char* what, bool reconnected) {

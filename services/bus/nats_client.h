@@ -88,6 +88,8 @@ class NatsClient {
   bool wait_connected(std::chrono::steady_clock::time_point deadline, bool stopping);
   void changed(const char* what, bool reconnected);
   void was_closed();
+  void was_refused(std::string what);
+  bool refused(const std::string& subject);
 
   Log log_;
   std::stop_token stop_;
@@ -100,6 +102,7 @@ class NatsClient {
   bool closing_ = false;
   bool closed_ = false;  // nats.c has called back for the last time
   std::set<std::shared_ptr<Mailbox>> mailboxes_;
+  std::string refusal_;  // the server's last "Permissions Violation", word for word
 
   friend struct ClientCallbacks;
 };

@@ -24,12 +24,9 @@ struct ClientCallbacks {
   static void error(natsConnection* connection, natsSubscription*, natsStatus status,
                     void* closure) {
     if (status == NATS_NOT_PERMITTED) {
-      // The call itself only sees that no answer comes.
       const char* text = nullptr;
       natsConnection_GetLastError(connection, &text);
-      self(closure).log_.error(
-          "NATS refuses what this user may not do: see docs/bus.md, Permissions",
-          {{"problem", text == nullptr ? "" : text}});
+      self(closure).was_refused(text == nullptr ? "" : text);
       return;
     }
     self(closure).log_.warning("NATS reports a problem", {{"problem", natsStatus_GetText(status)}});

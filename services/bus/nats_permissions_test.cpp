@@ -256,6 +256,15 @@ TEST_P(PermissionsTest, ABodyCannotAskForMoreThanItsSubject) {
   EXPECT_STREQ(info->Config->FilterSubject, "tunesmith.v1.workspace-observed.*");
 }
 
+// Not after the whole patience of a call that has no answer.
+TEST_P(PermissionsTest, WhoIsRefusedIsTold) {
+  const auto refused = connect("planner")->publish(
+      {.id = "u1/1/0/tuning-started", .token = "tuning-started", .uid = "u1"});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "BusNotPermitted");
+  EXPECT_EQ(refused.error().failure_class, FailureClass::kPermanent);
+}
+
 TEST_P(PermissionsTest, AReplyToAnotherUsersInboxIsNotReceived) {
   // The watcher listens where it may, the planner is answered where it asked: no overlap.
   auto intruder = Connection::open({.url = server_.url(),

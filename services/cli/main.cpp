@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "cli/commands.h"
+#include "cli/nats_access.h"
 #include "cli/stack_commands.h"
 #include "cli/stack_options.h"
 #include "cli/supervisor.h"
@@ -27,6 +28,7 @@ struct Arguments {
   EventsOptions events;
   DeleteOptions remove;
   DeadLetterOptions dead_letters;
+  std::string permissions_format = "nats-conf";
   int ready_fd = -1;
 };
 
@@ -131,6 +133,12 @@ void add_stack_commands(CLI::App& app, Arguments& arguments, int& code) {
   bus->require_subcommand(1);
   add_command(*bus, arguments, "init", "create all streams and buckets that are missing")
       ->callback([&] { code = run(arguments, bus_init); });
+  CLI::App* permissions = bus->add_subcommand(
+      "permissions", "what each user may do on the bus, for another nats-server's configuration");
+  permissions->add_option("--format", arguments.permissions_format, "nats-conf or markdown")
+      ->check(CLI::IsMember({"nats-conf", "markdown"}));
+  permissions->callback(
+      [&] { std::cout << bus_permissions(arguments.permissions_format == "markdown"); });
 }
 
 void add_repair_commands(CLI::App& app, Arguments& arguments, int& code) {

@@ -2,9 +2,10 @@
 
 #include <sys/random.h>
 
-#include <array>
+#include <cctype>
 #include <stdexcept>
 
+#include "bus/bus_document.h"
 #include "bus/permissions.h"
 #include "runtime/process.h"
 #include "runtime/text.h"
@@ -66,6 +67,19 @@ Result<std::string> nats_access(const StackPaths& paths, const fs::path& htpassw
     }
     logins.push_back(
         {grant.user, "$2a$" + line->substr(hash + 4, line->find('\n', hash) - hash - 4)});
+  }
+  return bus::nats_authorization(logins);
+}
+
+std::string bus_permissions(bool markdown) {
+  if (markdown) return bus::permissions_markdown();
+  std::vector<bus::UserLogin> logins;
+  for (const bus::UserGrant& grant : bus::grants()) {
+    std::string variable = "$NATS_PASSWORD_";
+    for (const char c : std::string_view(grant.user)) {
+      variable += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    }
+    logins.push_back({grant.user, variable});
   }
   return bus::nats_authorization(logins);
 }

@@ -27,4 +27,8 @@ std::filesystem::path nats_password_file(const StackPaths& paths, const std::str
 // holds hashes only.
 Result<std::string> nats_access(const StackPaths& paths, const std::filesystem::path& htpasswd);
 
+// `tunesmith bus permissions`: that block with each password to be taken from the server's
+// environment (NATS_PASSWORD_<USER>), or the same for people.
+std::string bus_permissions(bool markdown);
+
 }  // namespace tunesmith::cli
