@@ -169,7 +169,8 @@ std::optional<std::string> name_problem(const std::string& host) {
       "localhost", "local", "localdomain", "internal", "intranet", "lan",        "home",
       "corp",      "arpa",  "svc",         "default",  "cluster",  "kube-system"};
   const auto labels = split(host, '.');
-  if (std::find(labels.begin(), labels.end(), "") != labels.end()) {
+  const auto impossible = [](std::string_view label) { return label.empty() || label.size() > 63; };
+  if (host.size() > 252 || std::any_of(labels.begin(), labels.end(), impossible)) {  // RFC 1035
     return "'" + host + "' is no host name";
   }
   if (labels.size() == 1 ||
