@@ -68,6 +68,7 @@ ValidationOptions options_of(const json& row) {
                                    : NodeSource::kProvisioned;
   options.allowed_data_hosts = row.value("allow", std::set<std::string>{});
   options.allowed_data_paths = row.value("allow_paths", std::vector<std::string>{});
+  options.allowed_host_paths = row.value("allow_host_paths", std::vector<std::string>{});
   options.replace_retired_instances = row.value("replace_retired", true);
   options.serves_inference = row.value("serves", true);
   return options;

@@ -26,9 +26,9 @@ struct ValidationOptions {
   NodeSource nodes = NodeSource::kLocal;
   std::set<std::string> allowed_data_hosts{};  // "host" or "host:port" that the URL guard lets
                                                // through (`allowedDataHosts`)
-  // Absolute folders of the machine that works: what lies in them may be named by file:// URLs and
-  // by hostPath volumes. Empty = neither is admitted.
-  std::vector<std::string> allowed_data_paths{};
+  // Absolute folders of the machine that works: what lies in them may be named by file:// URLs, and
+  // by hostPath volumes (which are written to as well). Empty = none is admitted.
+  std::vector<std::string> allowed_data_paths{}, allowed_host_paths{};
   bool replace_retired_instances = true;     // else a retired instanceType is refused
   bool serves_inference = false;             // else a Workspace with inference is refused
   const PresetCatalogue* presets = nullptr;  // null = built_in_presets()

@@ -60,11 +60,11 @@ void check_host_path(const json& host_path, const std::string& where,
     admission.refuse(Rule::kVolumeHostPath,
                      sentence(where + ".path", "an absolute path without '..'", shown(path),
                               "write the folder's whole path"));
-  } else if (!is_inside(text, options.allowed_data_paths)) {
+  } else if (!is_inside(text, options.allowed_host_paths)) {
     admission.refuse(
         Rule::kVolumeHostPath,
         sentence(where + ".path", "a folder that the operator allows", in_quotes(text),
-                 "the operator can allow folders of the machine by name (allowed_data_paths)"));
+                 "the operator can allow folders of the machine by name (allowed_host_paths)"));
   }
 }
 
@@ -97,7 +97,7 @@ void check_volume(const json& holder, const std::string& path, const ValidationO
                                                     where, in_quotes(kinds.front()),
                                                     suggestion(kinds.front(), known)));
   } else if (!value.is_object()) {
-    admission.refuse(Rule::kVolumeKind,
+    admission.refuse(Rule::kFieldType,
                      sentence(where + "." + kinds.front(), "a mapping", shown(value),
                               "write its members, e.g. hostPath: {path: /data}"));
   } else if (kinds.front() == "hostPath") {
@@ -115,10 +115,14 @@ void check_image(const std::string& reference, const std::string& path, Rule rul
 void check_pull_secrets(const json& holder, const std::string& path, Admission& admission) {
   const json& names = typed_member(holder, path, "imagePullSecrets", JsonKind::kList, admission);
   for (std::size_t i = 0; i < names.size(); ++i) {
-    if (!names[i].is_string() || !is_dns_subdomain(names[i].get_ref<const std::string&>())) {
-      admission.refuse(Rule::kPullSecrets, sentence(fmt::format("{}.imagePullSecrets[{}]", path, i),
-                                                    "the name of a Secret", shown(names[i]),
-                                                    "use lower-case letters, digits, '-' and '.'"));
+    const std::string where = fmt::format("{}.imagePullSecrets", path);
+    if (!names[i].is_string()) {
+      admission.refuse(Rule::kFieldType, sentence(where, "a list of text", shown(names[i]),
+                                                  "write the names of Secrets alone"));
+    } else if (!is_dns_subdomain(names[i].get_ref<const std::string&>())) {
+      admission.refuse(Rule::kPullSecrets,
+                       sentence(fmt::format("{}[{}]", where, i), "the name of a Secret",
+                                shown(names[i]), "use lower-case letters, digits, '-' and '.'"));
     }
   }
 }

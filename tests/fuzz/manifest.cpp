@@ -51,6 +51,7 @@ void manifest(std::string_view input) {
     judge(object, {.nodes = workspace::NodeSource::kProvisioned, .serves_inference = true});
     judge(object, {.nodes = workspace::NodeSource::kOwn,
                    .allowed_data_paths = {"/srv"},
+                   .allowed_host_paths = {"/srv"},
                    .serves_inference = true});
     expect_readable(workspace::validate_config_map(object));
   }
