@@ -107,7 +107,9 @@ bus::Disposition Handlers::on_workspace_observed(const bus::IncomingEvent& incom
   }
   if (*before) {
     parts_.metrics.plan("repeated");
-    return announce(workspace, **before, incoming.traceparent);
+    events::v1::Plan again = **before;
+    again.mutable_output()->set_replace_tag(allows_replacing(*observed));
+    return announce(workspace, again, incoming.traceparent);
   }
   const Log log = parts_.log.with({{"workspace", workspace.namespace_() + "/" + workspace.name()},
                                    {"generation", static_cast<long>(workspace.generation())},

@@ -37,7 +37,7 @@ class Handlers {
   explicit Handlers(PlannerParts parts) : parts_(std::move(parts)) {}
 
   // The plan of this uid and generation is made once: later passes announce the stored one, byte
-  // for byte.
+  // for byte but for the permission to overwrite its output.
   bus::Disposition on_workspace_observed(const bus::IncomingEvent& incoming, std::stop_token stop);
 
  private:

@@ -351,8 +351,8 @@ TEST_F(PlannerTest, RefusesWithAReasonAndOneSentence) {
        {{"tuning",
          {{"input", {{"urls", nullptr}, {"volumeSource", {{"emptyDir", json::object()}}}}}}}},
        "",
-       "InputNotSupported",
-       "volumeSource"},
+       "VolumeNotSupported",
+       "'emptyDir' needs Kubernetes"},
       {"no Workspace", {{"kind", "Pod"}}, "", "WorkspaceInvalid", "kind"},
   };
   for (const auto& refusal : cases) {
@@ -367,6 +367,20 @@ TEST_F(PlannerTest, RefusesWithAReasonAndOneSentence) {
     EXPECT_EQ(failure.message().find("secret"), std::string::npos);
     EXPECT_TRUE(plans_.keys(">")->empty());
   }
+}
+
+// A refusal for a taken tag is answered by an annotation, which makes no new generation.
+TEST_F(PlannerTest, ThePermissionToReplaceIsReadAnewInEachPass) {
+  observe(manifest());
+  observe(manifest({{"metadata", {{"annotations", {{"tunesmith.dev/replace-tag", "true"}}}}}}), "",
+          77);
+  auto planned = publisher_.all<events::v1::TuningPlanned>();
+  ASSERT_EQ(planned.size(), 2u);
+  EXPECT_FALSE(planned[0].plan().output().replace_tag());
+  EXPECT_TRUE(planned[1].plan().output().replace_tag());
+  auto same = planned[1].plan();
+  same.mutable_output()->set_replace_tag(false);
+  EXPECT_EQ(same.SerializeAsString(), planned[0].plan().SerializeAsString());
 }
 
 TEST_F(PlannerTest, AModelBehindALicenceIsNamedAsSuch) {

@@ -120,10 +120,18 @@ Result<InspectionAnswer> Inspector::ask(const std::string& piece,
   if (!file.whole()) {
     return transient("DiskFull", "a piece of data cannot be written into " + work_dir_.string());
   }
+  std::vector<std::string> argv = {arguments.front(), file.path(), "--name", name};
+  argv.insert(argv.end(), arguments.begin() + 1, arguments.end());
+  return run(std::move(argv), kLimit, name, std::move(stop));
+}
+
+Result<InspectionAnswer> Inspector::run(std::vector<std::string> arguments,
+                                        std::chrono::milliseconds limit, const std::string& name,
+                                        std::stop_token stop) const {
   ProcessOptions options;
-  options.argv = {program_, arguments.front(), file.path(), "--name", name};
-  options.argv.insert(options.argv.end(), arguments.begin() + 1, arguments.end());
-  const auto done = run_process(options, kLimit, stop);
+  options.argv = std::move(arguments);
+  options.argv.insert(options.argv.begin(), program_);
+  const auto done = run_process(options, limit, stop);
   if (!done && done.error().reason == "Stopped") {
     return tl::unexpected(done.error());
   }
@@ -136,6 +144,21 @@ Result<InspectionAnswer> Inspector::ask(const std::string& piece,
                          "; set the planner's key 'inspect' to its path");
   }
   return read_inspection(done->output, done->status.code, name);
+}
+
+Result<Inspection> Inspector::files(const std::vector<std::filesystem::path>& files,
+                                    std::chrono::milliseconds limit, std::stop_token stop) const {
+  std::vector<std::string> arguments = {"--data"};
+  for (const auto& file : files) {
+    arguments.push_back(file.string());
+  }
+  const auto answer =
+      run(std::move(arguments), limit,
+          files.empty() ? std::string() : files.front().filename().string(), std::move(stop));
+  if (!answer) {
+    return tl::unexpected(answer.error());
+  }
+  return answer->inspection;
 }
 
 Result<InspectionAnswer> Inspector::head(const std::string& piece, std::uint64_t size_bytes,

@@ -49,9 +49,14 @@ class Inspector {
   // From the last bytes of a parquet file.
   Result<InspectionAnswer> footer(const std::string& piece, const std::string& name,
                                   std::stop_token stop) const;
+  // Whole files of this machine, counted; all must have one layout.
+  Result<Inspection> files(const std::vector<std::filesystem::path>& files,
+                           std::chrono::milliseconds limit, std::stop_token stop) const;
 
  private:
   Result<InspectionAnswer> ask(const std::string& piece, std::vector<std::string> arguments,
+                               const std::string& name, std::stop_token stop) const;
+  Result<InspectionAnswer> run(std::vector<std::string> arguments, std::chrono::milliseconds limit,
                                const std::string& name, std::stop_token stop) const;
 
   std::string program_;

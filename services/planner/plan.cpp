@@ -19,6 +19,9 @@ std::string numbered(std::size_t index, const std::string& name) {
 }
 
 Result<events::v1::TrainingData> training_data(const Facts& facts) {
+  if (facts.other_data) {
+    return facts.other_data->data;
+  }
   events::v1::TrainingData data;
   for (std::size_t i = 0; i < facts.data.size(); ++i) {
     const ProbedFile& probed = facts.data[i];
@@ -51,7 +54,7 @@ Result<void> check_modules(const TuningRequest& request, const ModelShape& shape
 }
 
 std::uint64_t data_tokens(const Facts& facts) {
-  std::uint64_t tokens = 0;
+  std::uint64_t tokens = facts.other_data ? facts.other_data->estimated_tokens : 0;
   for (const auto& probed : facts.data) {
     tokens += probed.inspection.estimated_tokens;
   }
@@ -61,7 +64,7 @@ std::uint64_t data_tokens(const Facts& facts) {
 // Four times the mean is a long example of most data sets; an overestimate would refuse what works.
 std::uint64_t long_example(const Facts& facts) {
   const std::uint64_t tokens = data_tokens(facts);
-  std::uint64_t rows = 0;
+  std::uint64_t rows = facts.other_data ? facts.other_data->data.rows() : 0;
   for (const auto& probed : facts.data) {
     rows += probed.inspection.rows;
   }
@@ -129,8 +132,13 @@ Result<events::v1::Plan> make_plan(const TuningRequest& request, const Facts& fa
                        inventory.speed));
   plan.mutable_output()->set_image(request.workspace.tuning->output.image);
   plan.mutable_output()->set_image_push_secret(request.workspace.tuning->output.image_push_secret);
+  plan.mutable_output()->set_volume_path(request.workspace.tuning->output.host_path);
+  plan.mutable_output()->set_replace_tag(request.workspace.tuning->output.replace_tag);
   plan.mutable_serve_after_tuning()->set_idle_timeout_seconds(0);
   plan.mutable_notes()->Assign(request.notes.begin(), request.notes.end());
+  if (facts.other_data && !facts.other_data->note.empty()) {
+    plan.add_notes(facts.other_data->note);
+  }
   return plan;
 }
 

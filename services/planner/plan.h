@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "planner/data_probe.h"
 #include "planner/model_hub.h"
 #include "planner/model_shape.h"
+#include "planner/other_data.h"
 #include "planner/request.h"
 #include "planner/time_estimate.h"
 #include "runtime/result.h"
@@ -21,7 +23,8 @@ struct Facts {
   std::string license{};  // as the hub names it; empty when it does not
   ModelShape shape;
   std::vector<events::v1::RemoteFile> model_files;
-  std::vector<ProbedFile> data;  // in the user's order
+  std::vector<ProbedFile> data;           // in the user's order
+  std::optional<OtherData> other_data{};  // instead of files
 };
 
 // Where it would run.

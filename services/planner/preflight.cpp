@@ -2,6 +2,28 @@
 
 namespace tunesmith::planner {
 
+namespace {
+
+// Data that is not behind URLs.
+Result<void> look_elsewhere(const TuningRequest& request, const PreflightTools& tools,
+                            const Patience& patience, Facts& facts) {
+  const auto& input = request.workspace.tuning->input;
+  if (input.image.empty()) {
+    return {};
+  }
+  if (tools.images == nullptr) {
+    return permanent("InputNotSupported", "this planner cannot look into images");
+  }
+  auto found = tools.images->look(request.workspace.metadata.name_space, input, patience);
+  if (!found) {
+    return tl::unexpected(found.error());
+  }
+  facts.other_data = *std::move(found);
+  return {};
+}
+
+}  // namespace
+
 Result<Facts> preflight(const TuningRequest& request, const PreflightTools& tools,
                         const Patience& patience) {
   const std::string& repository = request.model.repository;
@@ -39,6 +61,9 @@ Result<Facts> preflight(const TuningRequest& request, const PreflightTools& tool
       return tl::unexpected(probed.error());
     }
     facts.data.push_back(*std::move(probed));
+  }
+  if (auto other = look_elsewhere(request, tools, patience, facts); !other) {
+    return tl::unexpected(other.error());
   }
   return facts;
 }

@@ -1,7 +1,8 @@
 // Everything the planner asks of the world before anything is bought: model hub and data hosts,
-// metadata only.
+// metadata only; registries and volumes.
 #pragma once
 
+#include "planner/image_source.h"
 #include "planner/plan.h"
 
 namespace tunesmith::planner {
@@ -11,10 +12,11 @@ struct PreflightTools {
   const ModelHub& hub;
   const HttpClient& data_http;  // guards addresses
   const Inspector& inspector;
+  const ImageSource* images = nullptr;  // nullptr: none can be looked at
 };
 
 // The model first, then the data files in order: the first failure counts. Failures as those of
-// ModelHub, read_model_shape, choose_files, probe.
+// ModelHub, read_model_shape, choose_files, probe, ImageSource.
 Result<Facts> preflight(const TuningRequest& request, const PreflightTools& tools,
                         const Patience& patience);
 

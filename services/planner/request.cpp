@@ -36,18 +36,21 @@ Result<void> check_supported(const workspace::Workspace& object) {
   return {};
 }
 
+Result<void> check_volume(const std::string& where, const std::string& kind) {
+  if (kind.empty() || kind == "hostPath") {
+    return {};
+  }
+  return permanent("VolumeNotSupported",
+                   where + ".volumeSource: a volume of kind '" + kind +
+                       "' needs Kubernetes; expected hostPath, a folder of the machine that the "
+                       "operator allows");
+}
+
 Result<void> check_ends(const workspace::Tuning& tuning) {
-  if (tuning.input.urls.empty()) {
-    return permanent("InputNotSupported",
-                     "this version reads training data from tuning.input.urls only, found " +
-                         std::string(tuning.input.volume ? "volumeSource" : "image"));
+  if (auto input = check_volume("tuning.input", tuning.input.volume_kind); !input) {
+    return input;
   }
-  if (tuning.output.image.empty()) {
-    return permanent("OutputNotSupported",
-                     "this version writes the adapter to tuning.output.image only, found "
-                     "volumeSource");
-  }
-  return {};
+  return check_volume("tuning.output", tuning.output.volume_kind);
 }
 
 }  // namespace
@@ -95,6 +98,12 @@ Result<TuningRequest> read_request(const events::v1::WorkspaceObserved& observed
   request.notes.insert(request.notes.end(), request.training.notes.begin(),
                        request.training.notes.end());
   return request;
+}
+
+bool allows_replacing(const events::v1::WorkspaceObserved& observed) {
+  const auto read =
+      workspace::read_workspace(json::parse(observed.manifest_json(), nullptr, false));
+  return read && read->tuning && read->tuning->output.replace_tag;
 }
 
 }  // namespace tunesmith::planner

@@ -22,9 +22,13 @@ struct TuningRequest {
 };
 
 // Permanent `WorkspaceInvalid`, `UnknownPreset`, `TrainingConfigInvalid`, `TrainingConfigMissing`,
-// `InferenceNotServed`, `InputNotSupported`, `OutputNotSupported`. A plan that was accepted for
+// `InferenceNotServed`, `VolumeNotSupported`. A plan that was accepted for
 // this generation before (status) fixes the model's revision.
 Result<TuningRequest> read_request(const events::v1::WorkspaceObserved& observed,
                                    const workspace::ValidationOptions& options);
+
+// Whether the output may be overwritten, as the annotation says now: it may be set after a refusal,
+// which makes no new generation.
+bool allows_replacing(const events::v1::WorkspaceObserved& observed);
 
 }  // namespace tunesmith::planner

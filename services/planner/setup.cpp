@@ -32,6 +32,24 @@ HttpClientOptions guarded(HttpClientOptions options) {
   return options;
 }
 
+// Registries are named by users; the operator's own, which may be anywhere, are listed.
+HttpClientOptions for_registries(const Settings& settings) {
+  HttpClientOptions options = guarded(settings.http);
+  options.allowed_hosts.insert(settings.insecure_registries.begin(),
+                               settings.insecure_registries.end());
+  return options;
+}
+
+ImageSourceOptions image_options(const Settings& settings) {
+  ImageSourceOptions options;
+  options.registry.insecure_registries = settings.insecure_registries;
+  options.secrets_dir = settings.secrets_dir;
+  options.work_dir = settings.work_dir;
+  options.inspect = settings.inspect;
+  options.look_bytes = settings.image_look_bytes;
+  return options;
+}
+
 // What the provisioner wrote about its workers; of several nodes the largest memory and the fewest
 // workers count. 0 = it has not written yet.
 struct Workers {
@@ -74,6 +92,15 @@ Settings Settings::from_config(ConfigReader& config) {
       static_cast<std::uint64_t>(config.integer("memory_bytes", 0, 0, std::int64_t{1} << 50));
   settings.request_limit = config.duration("request_limit", std::chrono::seconds(30));
   settings.preflight_limit = config.duration("preflight_limit", std::chrono::minutes(10));
+  settings.secrets_dir = config.text("secrets_dir", "");
+  for (auto& registry : config.texts("insecure_registries", {})) {
+    settings.insecure_registries.insert(std::move(registry));
+  }
+  for (auto& folder : config.texts("allowed_host_paths", {})) {
+    settings.allowed_host_paths.emplace_back(std::move(folder));
+  }
+  settings.image_look_bytes = static_cast<std::uint64_t>(
+      config.integer("image_look_bytes", 256 << 20, 0, std::int64_t{1} << 40));
   settings.http = HttpClientOptions::from_config(config);
   return settings;
 }
@@ -99,7 +126,9 @@ Setup::Setup(const Settings& settings, workspace::PresetCatalogue catalogue)
       hub_http_(settings.http),
       data_http_(guarded(settings.http)),
       hub_(hub_http_, settings.model_hub),
-      inspector_(settings.inspect, settings.work_dir) {
+      registry_http_(for_registries(settings)),
+      inspector_(settings.inspect, settings.work_dir),
+      images_(image_options(settings), registry_http_) {
   validation_.nodes = workspace::NodeSource::kLocal;
   validation_.allowed_data_hosts = settings.http.allowed_hosts;
   validation_.presets = &catalogue_;

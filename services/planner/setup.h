@@ -6,9 +6,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "bus/key_value.h"
+#include "planner/image_source.h"
 #include "planner/preflight.h"
 #include "runtime/config.h"
 #include "runtime/http_client.h"
@@ -23,9 +26,14 @@ struct Settings {
   std::uint64_t memory_bytes =
       0;  // of one worker; 0 = as the provisioner says, else of the machine
   std::chrono::milliseconds request_limit{}, preflight_limit{};
+  std::filesystem::path secrets_dir;                      // empty = no Workspace can name a secret
+  std::set<std::string> insecure_registries;              // host:port spoken to in plain HTTP
+  std::vector<std::filesystem::path> allowed_host_paths;  // folders for hostPath volumes
+  std::uint64_t image_look_bytes = 0;                     // see ImageSourceOptions::look_bytes
   HttpClientOptions http;
 
-  // Keys model_hub, inspect, presets_file, placement, work_dir, memory_bytes, request_limit,
+  // Keys secrets_dir, insecure_registries, allowed_host_paths, image_look_bytes,
+  // model_hub, inspect, presets_file, placement, work_dir, memory_bytes, request_limit,
   // preflight_limit, and those of HttpClientOptions.
   static Settings from_config(ConfigReader& config);
 };
@@ -36,7 +44,7 @@ class Setup {
   // Permanent `ConfigInvalid`, `PresetsInvalid`, `FileUnreadable`.
   static Result<std::unique_ptr<Setup>> make(const Settings& settings);
 
-  PreflightTools tools() const { return {hub_, data_http_, inspector_}; }
+  PreflightTools tools() const { return {hub_, data_http_, inspector_, &images_}; }
   const workspace::ValidationOptions& validation() const { return validation_; }
   const Settings& settings() const { return settings_; }
 
@@ -48,7 +56,9 @@ class Setup {
   const HttpClient hub_http_;   // the operator's word where the hub is
   const HttpClient data_http_;  // guards addresses
   const ModelHub hub_;
+  const HttpClient registry_http_;  // guards addresses, but for the operator's registries
   const Inspector inspector_;
+  const ImageSource images_;
   workspace::ValidationOptions validation_;
 };
 

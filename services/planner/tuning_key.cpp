@@ -92,6 +92,12 @@ std::string canonical_form(const events::v1::TuningPlan& plan) {
   for (const auto& file : plan.data().files()) {
     lines.text("data", identity_of(file));
   }
+  if (plan.data().has_image()) {
+    lines.text("data", "image:" + plan.data().image().digest());
+  }
+  for (const auto& file : plan.data().volume().files()) {
+    lines.text("data", "sha256:" + file.sha256());
+  }
   add_hyper_parameters(plan.hyper_parameters(), lines);
   return lines.take();
 }

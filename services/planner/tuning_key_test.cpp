@@ -78,6 +78,32 @@ TEST(TuningKey, WhatDoesNotChangeTheAdapterDoesNotChangeTheKey) {
   EXPECT_EQ(tuning_key(plan), tuning_key(example()));
 }
 
+TEST(TuningKey, DataInImagesAndOnVolumesIsNamedByItsContent) {
+  auto plan = example();
+  plan.mutable_data()->clear_files();
+  auto& image = *plan.mutable_data()->mutable_image();
+  image.set_image("registry.example/team/data:v1");
+  image.set_digest("sha256:77aa");
+  EXPECT_NE(canonical_form(plan).find("model_revision=\"12fd25f7\"\n"
+                                      "data=\"image:sha256:77aa\"\n"
+                                      "lora_rank=8\n"),
+            std::string::npos);
+  auto moved = plan;
+  moved.mutable_data()->mutable_image()->set_image("elsewhere.example/data:v2");
+  moved.mutable_data()->mutable_image()->add_pull_secrets("pull");
+  EXPECT_EQ(tuning_key(moved), tuning_key(plan));
+
+  plan.mutable_data()->clear_image();
+  plan.mutable_data()->mutable_volume()->set_path("/data");
+  for (const char* digest : {"5af5", "6bf6"}) {
+    auto& file = *plan.mutable_data()->mutable_volume()->add_files();
+    file.set_path(std::string(digest) + ".jsonl");
+    file.set_sha256(digest);
+  }
+  EXPECT_NE(canonical_form(plan).find("data=\"sha256:5af5\"\ndata=\"sha256:6bf6\"\nlora_rank"),
+            std::string::npos);
+}
+
 TEST(TuningKey, TheOrderOfModulesDoesNotCount) {
   auto one = example();
   auto other = example();

@@ -107,6 +107,20 @@ Resource read_resource(Reader& read, const json& object) {
   return resource;
 }
 
+// The kind of a volume, and its path when that is hostPath.
+template <typename End>
+void read_volume(Reader& read, const json& holder, const std::string& path, End& end) {
+  const json& volume = read.object(holder, path + ".volumeSource");
+  end.volume = !volume.is_null();
+  for (auto kind = volume.begin(); volume.is_object() && kind != volume.end(); ++kind) {
+    if (!kind.value().is_null() && end.volume_kind.empty()) {
+      end.volume_kind = kind.key();
+    }
+  }
+  end.host_path = read.text(read.object(volume, path + ".volumeSource.hostPath"),
+                            path + ".volumeSource.hostPath.path");
+}
+
 Tuning read_tuning(Reader& read, const json& from) {
   Tuning tuning;
   tuning.preset = read.text(read.object(from, "tuning.preset"), "tuning.preset.name");
@@ -114,12 +128,13 @@ Tuning read_tuning(Reader& read, const json& from) {
   tuning.config = read.text(from, "tuning.config");
   const json& input = read.object(from, "tuning.input");
   tuning.input = {read.text(input, "tuning.input.name"), read.texts(input, "tuning.input.urls"),
-                  read.text(input, "tuning.input.image"),
-                  !read.object(input, "tuning.input.volumeSource").is_null()};
+                  read.text(input, "tuning.input.image")};
+  tuning.input.image_pull_secrets = read.texts(input, "tuning.input.imagePullSecrets");
+  read_volume(read, input, "tuning.input", tuning.input);
   const json& output = read.object(from, "tuning.output");
   tuning.output = {read.text(output, "tuning.output.image"),
-                   read.text(output, "tuning.output.imagePushSecret"),
-                   !read.object(output, "tuning.output.volumeSource").is_null()};
+                   read.text(output, "tuning.output.imagePushSecret")};
+  read_volume(read, output, "tuning.output", tuning.output);
   return tuning;
 }
 
@@ -159,6 +174,9 @@ Result<Workspace> read_workspace(const json& given) {
   workspace.resource = read_resource(read, object);
   if (const json& tuning = read.object(object, "tuning"); !tuning.is_null()) {
     workspace.tuning = read_tuning(read, tuning);
+    const auto replace = workspace.metadata.annotations.find(kReplaceTagAnnotation);
+    workspace.tuning->output.replace_tag =
+        replace != workspace.metadata.annotations.end() && replace->second == "true";
   }
   workspace.inference = !read.object(object, "inference").is_null();
   if (!read.problem().empty()) {

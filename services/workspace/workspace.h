@@ -16,6 +16,8 @@ namespace tunesmith::workspace {
 // The key of a ConfigMap that holds the training configuration.
 inline constexpr const char* kTrainingConfigKey = "training_config.yaml";
 inline constexpr const char* kAnnotationPrefix = "tunesmith.dev/";
+// "true": an output that holds another tuning's adapter, or somebody else's, may be overwritten.
+inline constexpr const char* kReplaceTagAnnotation = "tunesmith.dev/replace-tag";
 
 struct Metadata {
   std::string name, name_space, uid;
@@ -36,11 +38,15 @@ struct DataSource {
   std::vector<std::string> urls;
   std::string image;
   bool volume = false;
+  std::vector<std::string> image_pull_secrets{};  // names, in the user's order
+  std::string volume_kind{}, host_path{};         // "hostPath" and its path; empty without volume
 };
 
 struct DataDestination {
   std::string image, image_push_secret;
   bool volume = false;
+  std::string volume_kind{}, host_path{};
+  bool replace_tag = false;  // kReplaceTagAnnotation is "true"
 };
 
 struct Tuning {
