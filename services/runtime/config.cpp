@@ -7,7 +7,7 @@
 #include <cctype>
 #include <charconv>
 #include <cstdlib>
-#include <set>
+#include <type_traits>
 
 #include "runtime/text.h"
 
@@ -49,6 +49,16 @@ std::optional<std::chrono::milliseconds> parse_duration(const std::string& text)
   return std::nullopt;
 }
 
+// As parse_duration() reads it, in the largest unit without a rest.
+std::string duration_text(std::chrono::milliseconds time) {
+  const auto count = time.count();
+  if (count == 0) return "0s";
+  if (count % 3'600'000 == 0) return std::to_string(count / 3'600'000) + "h";
+  if (count % 60'000 == 0) return std::to_string(count / 60'000) + "m";
+  if (count % 1'000 == 0) return std::to_string(count / 1'000) + "s";
+  return std::to_string(count) + "ms";
+}
+
 template <typename Number>
 std::string plain(Number value) {
   std::array<char, 32> buffer{};
@@ -61,13 +71,17 @@ struct ConfigReader::State {
   std::string source;  // what problems name: the file, or the environment
   YAML::Node root;
   Environment environment;
-  std::set<std::string> known;
+  std::map<std::string, ConfigKey> known;
+  bool only_listed = false;
   std::vector<std::string> problems;
+
+  void ask(const std::string& key, const char* kind, std::string fallback) {
+    known.try_emplace(key, ConfigKey{key, kind, std::move(fallback)});
+  }
 
   // What stands under `key`: the variable wins over the file. Undefined when neither has it (or it
   // is null).
   YAML::Node find(const std::string& key, bool as_yaml) {
-    known.insert(key);
     if (const auto value = environment(variable_of(key))) {
       if (!as_yaml) return YAML::Node(*value);
       try {
@@ -99,6 +113,7 @@ struct ConfigReader::State {
   template <typename Number>
   Number ranged(const std::string& key, Number fallback, Number minimum, Number maximum,
                 const std::string& kind) {
+    ask(key, std::is_integral_v<Number> ? "whole number" : "number", plain(fallback));
     const std::string expected = kind + " from " + plain(minimum) + " to " + plain(maximum);
     const auto text = scalar(key, expected);
     if (!text) return fallback;
@@ -151,10 +166,12 @@ std::optional<std::string> ConfigReader::variable(const std::string& name) const
 }
 
 std::string ConfigReader::text(const std::string& key, std::string fallback) {
+  state_->ask(key, "text", fallback);
   return state_->scalar(key, "text").value_or(std::move(fallback));
 }
 
 std::string ConfigReader::required_text(const std::string& key) {
+  state_->ask(key, "text", "required");
   const std::size_t problems = state_->problems.size();
   const auto value = state_->scalar(key, "text");
   if (value && !value->empty()) return *value;
@@ -175,6 +192,7 @@ double ConfigReader::number(const std::string& key, double fallback, double mini
 }
 
 bool ConfigReader::boolean(const std::string& key, bool fallback) {
+  state_->ask(key, "true or false", fallback ? "true" : "false");
   const auto text = state_->scalar(key, "true or false");
   if (!text) return fallback;
   if (*text == "true") return true;
@@ -184,6 +202,7 @@ bool ConfigReader::boolean(const std::string& key, bool fallback) {
 
 std::chrono::milliseconds ConfigReader::duration(const std::string& key,
                                                  std::chrono::milliseconds fallback) {
+  state_->ask(key, "duration", duration_text(fallback));
   const std::string expected = "a duration like 250ms, 30s, 10m or 24h";
   const auto text = state_->scalar(key, expected);
   if (!text) return fallback;
@@ -194,6 +213,7 @@ std::chrono::milliseconds ConfigReader::duration(const std::string& key,
 
 std::vector<std::string> ConfigReader::texts(const std::string& key,
                                              std::vector<std::string> fallback) {
+  state_->ask(key, "list", "[]");
   const YAML::Node node = state_->find(key, true);
   if (!node.IsDefined() || node.IsNull()) return fallback;
   std::vector<std::string> values;
@@ -208,6 +228,7 @@ std::vector<std::string> ConfigReader::texts(const std::string& key,
 }
 
 std::map<std::string, std::string> ConfigReader::text_map(const std::string& key) {
+  state_->ask(key, "map", "{}");
   const YAML::Node node = state_->find(key, true);
   std::map<std::string, std::string> values;
   if (!node.IsDefined() || node.IsNull()) return values;
@@ -221,7 +242,16 @@ std::map<std::string, std::string> ConfigReader::text_map(const std::string& key
   return values;
 }
 
+std::vector<ConfigKey> ConfigReader::keys() const {
+  std::vector<ConfigKey> all;
+  for (const auto& [name, key] : state_->known) all.push_back(key);
+  return all;
+}
+
+void ConfigReader::only_list() { state_->only_listed = true; }
+
 Result<void> ConfigReader::finish() const {
+  if (state_->only_listed) return permanent("ConfigInvalid", "the keys are only listed");
   std::vector<std::string> problems = state_->problems;
   for (const auto& item : state_->root) {
     if (!item.first.IsScalar() || state_->known.count(item.first.Scalar()) == 0) {

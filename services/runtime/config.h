@@ -17,6 +17,12 @@
 
 namespace tunesmith {
 
+// A key as it was asked for. `kind`: text, whole number, number, true or false, duration, list or
+// map; `fallback` as it would be written in the file, "required" without one.
+struct ConfigKey {
+  std::string key{}, kind{}, fallback{};
+};
+
 // Reads typed settings from one flat YAML mapping (values: scalars, lists of scalars, maps of
 // scalars). The key `nats_url` is overridden by the variable `TUNESMITH_NATS_URL` (lists and maps:
 // as YAML flow text). Getters never fail: problems (wrong type, out of range, missing required
@@ -47,6 +53,11 @@ class ConfigReader {
   std::map<std::string, std::string> text_map(const std::string& key);
   // A variable under its own name, for the few that are everybody's (HTTPS_PROXY). Not a key.
   std::optional<std::string> variable(const std::string& name) const;
+
+  // Every key that was asked for, sorted by name.
+  std::vector<ConfigKey> keys() const;
+  // From now on finish() fails, so that a service asks for its keys and starts nothing.
+  void only_list();
 
   // Permanent `ConfigInvalid` naming every problem found, else success.
   Result<void> finish() const;

@@ -11,6 +11,7 @@ namespace {
 struct Arguments {
   std::string config_file;
   std::optional<int> exit_code;  // set: nothing is left to do
+  bool list_config = false;
 };
 
 Arguments parse_arguments(const std::string& name, int argc, char** argv) {
@@ -22,21 +23,32 @@ Arguments parse_arguments(const std::string& name, int argc, char** argv) {
       return {"", 0};
     }
     if (argument == "--help" || argument == "-h") {
-      std::printf("Usage: tunesmith-%s [--config FILE] [--version]\n", name.c_str());
+      std::printf("Usage: tunesmith-%s [--config FILE] [--list-config] [--version]\n", name.c_str());
       return {"", 0};
     }
-    if (argument == "--config" && i + 1 < argc) {
+    if (argument == "--list-config") {
+      arguments.list_config = true;
+    } else if (argument == "--config" && i + 1 < argc) {
       arguments.config_file = argv[++i];
     } else if (argument.substr(0, 9) == "--config=") {
       arguments.config_file = argument.substr(9);
     } else {
       std::fprintf(stderr,
-                   "tunesmith-%s: unknown argument '%s' (known: --config FILE, --version)\n",
+                   "tunesmith-%s: unknown argument '%s' (known: --config FILE, --list-config, "
+                   "--version)\n",
                    name.c_str(), argv[i]);
       return {"", 2};
     }
   }
   return arguments;
+}
+
+// One key per line: name, kind, default, separated by tabs.
+int list(const ConfigReader& config) {
+  for (const ConfigKey& key : config.keys()) {
+    std::printf("%s\t%s\t%s\n", key.key.c_str(), key.kind.c_str(), key.fallback.c_str());
+  }
+  return 0;
 }
 
 int fail(const Log& log, const Failure& failure) {
@@ -62,6 +74,11 @@ int run_service(const std::string& name, int argc, char** argv,
       .admin_address = config->text("admin_address", "127.0.0.1:0"),
       .port_file = config->text("port_file", ""),
   };
+  if (arguments.list_config) {
+    config->only_list();
+    static_cast<void>(run(context));  // ends where it would begin to do something
+    return list(*config);
+  }
   const Result<void> result = run(context);
   if (!result) return fail(context.log, result.error());
   context.log.info("stopped");
