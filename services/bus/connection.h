@@ -30,10 +30,14 @@ struct ConnectionOptions {
   std::string inbox_prefix{};  // where replies come to; empty = the library's "_INBOX"
   std::chrono::milliseconds connect_timeout{30'000};  // retried that long at start
   std::chrono::milliseconds publish_timeout{60'000};
+  // Of all consumers that say nothing else: how long an event stays with a process that died, and
+  // how often a living one says that it still works on it.
+  std::chrono::milliseconds ack_wait{30'000};
+  std::chrono::milliseconds in_progress_every{10'000};
 
   // Keys nats_url, nats_credentials_file, nats_user, nats_password_file, nats_ca_file,
   // nats_certificate_file, nats_key_file, nats_inbox_prefix (default: of nats_user, see
-  // permissions.h).
+  // permissions.h), ack_wait, in_progress_every (at most half of ack_wait).
   static ConnectionOptions from_config(ConfigReader& config, std::string name);
 };
 
@@ -62,8 +66,8 @@ struct ConsumerOptions {
   std::string service{};  // with the event: the durable's name, `<service>_<token>`
   std::string token{};    // one event, or "" = every event (durable `<service>`)
   int concurrency = 1;    // handlers at a time; events of one uid are handled one after the other
-  std::chrono::milliseconds ack_wait{30'000};
-  std::chrono::milliseconds in_progress_every{10'000};  // while a handler runs
+  std::chrono::milliseconds ack_wait{0};           // 0 = the connection's
+  std::chrono::milliseconds in_progress_every{0};  // while a handler runs; 0 = the connection's
   // Handlers that may die over one event, before it is a dead letter. What a stopping service hands
   // back does not count, up to max_hand_backs.
   int max_deliver = 5;

@@ -74,9 +74,8 @@ class DeadLetterCollector final : public Consumer {
 }  // namespace
 
 Result<std::unique_ptr<Consumer>> start_dead_letter_collector(
-    NatsClient& client, std::function<void(const DeadLetter&)> on_dead_letter) {
-  ConsumerOptions options;
-  options.max_deliver = -1;  // a dead letter must not get lost itself
+    NatsClient& client, const ConsumerOptions& options,
+    std::function<void(const DeadLetter&)> on_dead_letter) {
   auto advisories =
       NatsConsumer::start(client,
                           {.stream = kAdvisoryStream,

@@ -1,5 +1,6 @@
 #include "bus/lease.h"
 
+#include <algorithm>
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
@@ -35,6 +36,14 @@ Result<LeaseRecord> record_from(const std::string& json) {
 }
 
 }  // namespace
+
+LeaseTimes LeaseTimes::from_config(ConfigReader& config) {
+  LeaseTimes times;
+  times.duration = config.duration("lease_duration", times.duration);
+  times.renew_every =
+      std::min(config.duration("lease_renew_every", times.renew_every), times.duration / 2);
+  return times;
+}
 
 void LeaseObserver::saw(std::optional<std::uint64_t> revision, bool released) {
   if (revision != revision_) seen_at_ = clock_.steady_now();

@@ -11,6 +11,7 @@
 
 #include "bus/key_value.h"
 #include "runtime/clock.h"
+#include "runtime/config.h"
 #include "runtime/log.h"
 #include "runtime/result.h"
 
@@ -19,6 +20,10 @@ namespace tunesmith::bus {
 struct LeaseTimes {
   std::chrono::milliseconds duration{15'000};
   std::chrono::milliseconds renew_every{5'000};
+
+  // Keys lease_duration, lease_renew_every (at most half of lease_duration). Who takes and who
+  // observes leases must be told the same.
+  static LeaseTimes from_config(ConfigReader& config);
 };
 
 // What stands in the bucket, as JSON {"holder":"…","counter":N,"released":false}.

@@ -1,5 +1,6 @@
 #include "bus/nats_connection.h"
 
+#include <algorithm>
 #include <chrono>
 #include <deque>
 #include <random>
@@ -42,6 +43,9 @@ ConnectionOptions ConnectionOptions::from_config(ConfigReader& config, std::stri
   options.key_file = config.text("nats_key_file", "");
   options.inbox_prefix =
       config.text("nats_inbox_prefix", options.user.empty() ? "" : inbox_prefix_of(options.user));
+  options.ack_wait = config.duration("ack_wait", options.ack_wait);
+  options.in_progress_every = std::min(
+      config.duration("in_progress_every", options.in_progress_every), options.ack_wait / 2);
   return options;
 }
 
@@ -94,13 +98,18 @@ Result<std::unique_ptr<KeyValue>> NatsConnection::key_value(const std::string& b
 
 Result<std::unique_ptr<Consumer>> NatsConnection::consume(const ConsumerOptions& options,
                                                           EventHandler handler) {
+  ConsumerOptions timed = options;
+  if (timed.ack_wait.count() == 0) timed.ack_wait = options_.ack_wait;
+  if (timed.in_progress_every.count() == 0) {
+    timed.in_progress_every = std::min(options_.in_progress_every, timed.ack_wait / 2);
+  }
   const bool all = options.token.empty();
   return NatsConsumer::start(
       *client_,
       {.stream = kStream,
        .durable = all ? options.service : options.service + "_" + options.token,
        .filter = all ? std::string(kSubjectPrefix) + ">" : subject_of(options.token, "*")},
-      options, std::move(handler));
+      timed, std::move(handler));
 }
 
 Result<void> NatsConnection::read_events(const std::string& uid, bool follow,
@@ -122,7 +131,11 @@ Result<void> NatsConnection::read_events(const std::string& uid, bool follow,
 
 Result<std::unique_ptr<Consumer>> NatsConnection::collect_dead_letters(
     std::function<void(const DeadLetter&)> on_dead_letter) {
-  return start_dead_letter_collector(*client_, std::move(on_dead_letter));
+  return start_dead_letter_collector(*client_,
+                                     {.ack_wait = options_.ack_wait,
+                                      .in_progress_every = options_.in_progress_every,
+                                      .max_deliver = -1},  // one must not get lost itself
+                                     std::move(on_dead_letter));
 }
 
 Result<std::vector<DeadLetter>> NatsConnection::dead_letters(std::size_t at_most) {

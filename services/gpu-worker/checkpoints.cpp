@@ -70,8 +70,13 @@ Result<void> CheckpointStore::remove_all_but_newest(std::size_t kept) {
   return {};
 }
 
-CheckpointUploader::CheckpointUploader(CheckpointStore& store, Log log)
-    : store_(store), log_(std::move(log)), thread_([this](std::stop_token stop) { work(stop); }) {}
+CheckpointUploader::CheckpointUploader(CheckpointStore& store, const Clock& clock, int cost,
+                                       Log log)
+    : store_(store),
+      clock_(clock),
+      log_(std::move(log)),
+      pace_(cost),
+      thread_([this](std::stop_token stop) { work(stop); }) {}
 
 CheckpointUploader::~CheckpointUploader() = default;
 
@@ -83,7 +88,11 @@ void CheckpointUploader::offer(std::uint64_t step, std::filesystem::path file) {
 
 bool CheckpointUploader::wait_until_idle(std::chrono::milliseconds limit) {
   std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, limit, [this] { return !busy_ && !pending_; });
+  hurry_ = true;
+  changed_.notify_all();
+  const bool idle = changed_.wait_for(lock, limit, [this] { return !busy_ && !pending_; });
+  hurry_ = false;
+  return idle;
 }
 
 std::uint64_t CheckpointUploader::newest_stored() const {
@@ -94,11 +103,15 @@ std::uint64_t CheckpointUploader::newest_stored() const {
 void CheckpointUploader::work(std::stop_token stop) {
   std::unique_lock lock(mutex_);
   while (changed_.wait(lock, stop, [this] { return pending_.has_value(); })) {
+    changed_.wait_until(lock, stop, pace_.due(), [this] { return hurry_; });
+    if (stop.stop_requested()) return;
     const Pending next = std::move(*pending_);
     pending_.reset();
     busy_ = true;
     lock.unlock();
+    const auto begun = clock_.steady_now();
     const auto stored = store_.put(next.step, next.file, stop);
+    const auto ended = clock_.steady_now();
     if (stored) {
       log_.info("checkpoint stored", {{"step", next.step}});
     } else {
@@ -108,6 +121,7 @@ void CheckpointUploader::work(std::stop_token stop) {
     }
     lock.lock();
     busy_ = false;
+    pace_.stored(begun, ended);
     if (stored) newest_stored_ = std::max(newest_stored_, next.step);
     changed_.notify_all();
   }

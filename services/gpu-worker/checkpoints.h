@@ -12,6 +12,8 @@
 #include <thread>
 
 #include "bus/object_store.h"
+#include "checkpoint_pace.h"
+#include "runtime/clock.h"
 #include "runtime/log.h"
 #include "runtime/result.h"
 
@@ -39,16 +41,17 @@ class CheckpointStore {
 };
 
 // Stores checkpoints on a thread of its own, so that neither the engine nor whoever reads its lines
-// waits. When a newer one comes before an older was begun, the older is skipped.
+// waits. When a newer one comes before an older was begun, the older is skipped. Between two,
+// `cost` times the time that the first took passes, unless the end is near (wait_until_idle).
 class CheckpointUploader {
  public:
-  CheckpointUploader(CheckpointStore& store, Log log);
+  CheckpointUploader(CheckpointStore& store, const Clock& clock, int cost, Log log);
   ~CheckpointUploader();  // a store that is under way is given up
   CheckpointUploader(const CheckpointUploader&) = delete;
   CheckpointUploader& operator=(const CheckpointUploader&) = delete;
 
   void offer(std::uint64_t step, std::filesystem::path file);
-  // Until nothing is pending, or the limit is over (false).
+  // Stores what is pending at once. Until nothing is, or the limit is over (false).
   bool wait_until_idle(std::chrono::milliseconds limit);
   // The highest step that was stored, 0 = none.
   std::uint64_t newest_stored() const;
@@ -61,11 +64,13 @@ class CheckpointUploader {
   void work(std::stop_token stop);
 
   CheckpointStore& store_;
+  const Clock& clock_;
   const Log log_;
   mutable std::mutex mutex_;
   std::condition_variable_any changed_;
   std::optional<Pending> pending_;
-  bool busy_ = false;
+  CheckpointPace pace_;
+  bool busy_ = false, hurry_ = false;
   std::uint64_t newest_stored_ = 0;
   std::jthread thread_;
 };

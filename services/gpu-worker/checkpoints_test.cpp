@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <condition_variable>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <mutex>
 
 #include "fakes/memory_bus.h"
 
@@ -34,12 +36,12 @@ class Checkpoints : public testing::Test {
 
   fs::path folder;
   fakes::MemoryObjectStore objects;
+  ManualClock clock;
   CheckpointStore store{objects, "ws-u", "key"};
 };
 
-// An object store whose objects ending in "2" cannot be read back whole.
-struct CorruptNewest final : bus::ObjectStore {
-  explicit CorruptNewest(bus::ObjectStore& store) : inner(store) {}
+struct ForwardingStore : bus::ObjectStore {
+  explicit ForwardingStore(bus::ObjectStore& store) : inner(store) {}
   Result<void> create_bucket(const std::string& b, std::uint64_t q) override {
     return inner.create_bucket(b, q);
   }
@@ -51,7 +53,6 @@ struct CorruptNewest final : bus::ObjectStore {
   }
   Result<bus::ObjectInfo> get_file(const std::string& b, const std::string& n, const fs::path& f,
                                    std::stop_token s) override {
-    if (n.ends_with("2")) return permanent("ObjectCorrupt", "digest differs");
     return inner.get_file(b, n, f, s);
   }
   Result<std::optional<bus::ObjectInfo>> info(const std::string& b, const std::string& n) override {
@@ -62,6 +63,41 @@ struct CorruptNewest final : bus::ObjectStore {
     return inner.remove(b, n);
   }
   bus::ObjectStore& inner;
+};
+
+// An object store whose objects ending in "2" cannot be read back whole.
+struct CorruptNewest final : ForwardingStore {
+  using ForwardingStore::ForwardingStore;
+  Result<bus::ObjectInfo> get_file(const std::string& b, const std::string& n, const fs::path& f,
+                                   std::stop_token s) override {
+    if (n.ends_with("2")) return permanent("ObjectCorrupt", "digest differs");
+    return inner.get_file(b, n, f, s);
+  }
+};
+
+// One that takes very long, by the clock it moves.
+class SlowStore final : public ForwardingStore {
+ public:
+  SlowStore(bus::ObjectStore& store, ManualClock& clock) : ForwardingStore(store), clock_(clock) {}
+  Result<bus::ObjectInfo> put_file(const std::string& b, const std::string& n, const fs::path& f,
+                                   std::stop_token s) override {
+    clock_.advance(std::chrono::hours(10'000));
+    auto stored = inner.put_file(b, n, f, s);
+    const std::scoped_lock lock(mutex_);
+    ++puts_;
+    changed_.notify_all();
+    return stored;
+  }
+  bool wait_for_puts(int number) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, std::chrono::seconds(30), [&] { return puts_ >= number; });
+  }
+
+ private:
+  ManualClock& clock_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int puts_ = 0;
 };
 
 TEST_F(Checkpoints, TheNewestIsFoundAndTwoAreKept) {
@@ -96,15 +132,38 @@ TEST_F(Checkpoints, ACorruptNewestFallsBackToTheOneBefore) {
 }
 
 TEST_F(Checkpoints, TheUploaderStoresInTheBackgroundAndCounts) {
-  CheckpointUploader uploader(store, Log::silent());
+  CheckpointUploader uploader(store, clock, 20, Log::silent());
   uploader.offer(5, file_with("five"));
   ASSERT_TRUE(uploader.wait_until_idle(std::chrono::seconds(30)));
   EXPECT_EQ(uploader.newest_stored(), 5u);
   EXPECT_EQ(objects.bytes("ws-u", store.object_name(5)), "five");
 }
 
+TEST(CheckpointPaceTest, StoringTakesOnePartInTwenty) {
+  CheckpointPace pace(20);
+  const Clock::SteadyTime begun{std::chrono::hours(1)};
+  EXPECT_LT(pace.due(), begun) << "the first is never held back";
+  pace.stored(begun, begun + std::chrono::seconds(30));
+  EXPECT_EQ(pace.due(), begun + std::chrono::minutes(10));
+}
+
+// Storing takes ten thousand hours here.
+TEST_F(Checkpoints, ASlowStoreIsNotGivenEveryCheckpointButTheLast) {
+  SlowStore slow(objects, clock);
+  CheckpointStore slowly(slow, "ws-u", "key");
+  CheckpointUploader uploader(slowly, clock, 20, Log::silent());
+  uploader.offer(5, file_with("five"));
+  ASSERT_TRUE(slow.wait_for_puts(1));
+  uploader.offer(6, file_with("six"));
+  uploader.offer(7, file_with("seven"));
+  ASSERT_TRUE(uploader.wait_until_idle(std::chrono::seconds(30)));
+  EXPECT_EQ(uploader.newest_stored(), 7u);
+  EXPECT_TRUE(objects.bytes("ws-u", store.object_name(5)));
+  EXPECT_FALSE(objects.bytes("ws-u", store.object_name(6)));
+}
+
 TEST_F(Checkpoints, AFailedStoreIsNotCountedAndTheNextIsTried) {
-  CheckpointUploader uploader(store, Log::silent());
+  CheckpointUploader uploader(store, clock, 20, Log::silent());
   objects.fail_next({FailureClass::kTransient, "BusUnavailable", "down"}, 1);
   uploader.offer(5, file_with("five"));
   ASSERT_TRUE(uploader.wait_until_idle(std::chrono::seconds(30)));

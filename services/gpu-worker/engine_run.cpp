@@ -17,8 +17,8 @@ namespace {
 class Conversation {
  public:
   Conversation(const std::function<void(const EngineLine&)>& on_line, const Log& log,
-               std::chrono::milliseconds silence_floor)
-      : on_line_(on_line), log_(log), watch_(silence_floor) {}
+               std::chrono::milliseconds silence_floor, int silent_steps)
+      : on_line_(on_line), log_(log), watch_(silence_floor, silent_steps) {}
 
   void hear(const std::string& text) {
     auto line = parse_engine_line(text);
@@ -101,7 +101,7 @@ std::optional<ExitStatus> wait_while_it_talks(Process& process, const Conversati
 EngineEnd run_engine(const EngineCommand& command,
                      const std::function<void(const EngineLine&)>& on_line, const Log& log,
                      std::stop_token stop) {
-  Conversation conversation(on_line, log, command.silence_floor);
+  Conversation conversation(on_line, log, command.silence_floor, command.silent_steps);
   ProcessOptions options;
   options.argv = {command.executable.string(), "train", command.job_file.string()};
   options.environment = command.environment;

@@ -21,6 +21,7 @@ struct EngineCommand {
   std::filesystem::path log_file;                  // the engine's standard error
   std::map<std::string, std::string> environment;  // torchrun's variables of this rank
   std::chrono::milliseconds silence_floor{std::chrono::minutes(5)};
+  int silent_steps = 20;
   std::chrono::milliseconds stop_grace{3'000};  // to write a checkpoint after SIGTERM
 };
 

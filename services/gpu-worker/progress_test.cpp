@@ -104,12 +104,12 @@ TEST_F(Progress, AWaitIsOverWithTheNextChange) {
 }
 
 TEST(StepWatchTest, WaitsTwentyMedianStepsButNeverLessThanTheFloor) {
-  StepWatch watch(5min);
+  StepWatch watch(5min, 20);
   EXPECT_EQ(watch.patience(), 5min);
   std::chrono::steady_clock::time_point now{};
   for (int i = 0; i < 10; ++i) watch.heard(now += 1s);
   EXPECT_EQ(watch.patience(), 5min);
-  StepWatch slow(5min);
+  StepWatch slow(5min, 20);
   for (int i = 0; i < 10; ++i) slow.heard(now += 60s);
   EXPECT_EQ(slow.patience(), 20min);
 }

@@ -1,5 +1,5 @@
-// When is a silent engine stuck? After max(floor, 20 × the median step), architecture.md's "a
-// training step".
+// When is a silent engine stuck? After max(floor, some number × the median step), architecture.md's
+// "a training step".
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,7 @@ namespace tunesmith::gpu_worker {
 // Pure: fed with the times at which the engine said something. One thread at a time.
 class StepWatch {
  public:
-  explicit StepWatch(std::chrono::milliseconds floor) : floor_(floor) {}
+  StepWatch(std::chrono::milliseconds floor, int steps) : floor_(floor), steps_(steps) {}
 
   void heard(std::chrono::steady_clock::time_point now) {
     if (heard_before_) gaps_.push_back(now - last_);
@@ -25,12 +25,13 @@ class StepWatch {
     auto sorted = gaps_;
     const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
     std::nth_element(sorted.begin(), middle, sorted.end());
-    return std::max<std::chrono::steady_clock::duration>(floor_, 20 * *middle);
+    return std::max<std::chrono::steady_clock::duration>(floor_, steps_ * *middle);
   }
 
  private:
   static constexpr std::size_t kRemembered = 101;
   std::chrono::steady_clock::duration floor_;
+  int steps_;
   std::vector<std::chrono::steady_clock::duration> gaps_;
   std::chrono::steady_clock::time_point last_{};
   bool heard_before_ = false;

@@ -226,8 +226,9 @@ EngineEnd TuningRun::run_engine_once(std::uint64_t attempt, std::stop_token stop
   command.log_file = folder_->engine_log();
   command.environment = {{"RANK", "0"}, {"LOCAL_RANK", "0"}, {"WORLD_SIZE", "1"}};
   command.silence_floor = parts_.options.engine_silence;
+  command.silent_steps = parts_.options.silent_steps;
 
-  CheckpointUploader uploader(checkpoints_, log_);
+  CheckpointUploader uploader(checkpoints_, parts_.clock, parts_.options.checkpoint_cost, log_);
   EngineEnd end = run_engine(
       command, [&](const EngineLine& line) { hear(attempt, line, uploader); }, log_, stop);
   uploader.wait_until_idle(stop.stop_requested() ? kUploadGraceAtStop : kUploadGrace);

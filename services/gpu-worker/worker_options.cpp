@@ -23,6 +23,11 @@ WorkerOptions WorkerOptions::from_config(ConfigReader& config) {
   options.threads = static_cast<int>(config.integer("threads", 0, 0, 4096));
   options.checkpoint_interval = config.duration("checkpoint_interval", options.checkpoint_interval);
   options.engine_silence = config.duration("engine_silence", options.engine_silence);
+  options.silent_steps =
+      static_cast<int>(config.integer("silent_steps", options.silent_steps, 1, 1'000'000));
+  options.checkpoint_cost =
+      static_cast<int>(config.integer("checkpoint_cost", options.checkpoint_cost, 0, 1'000'000));
+  options.lease_times = bus::LeaseTimes::from_config(config);
   options.attempts_without_checkpoint = static_cast<int>(
       config.integer("attempts_without_checkpoint", options.attempts_without_checkpoint, 1, 100));
   options.fetch_limits.deadline =

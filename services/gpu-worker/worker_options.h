@@ -20,15 +20,18 @@ struct WorkerOptions {
   std::filesystem::path work_dir;   // one folder per run, removed at its end
   int threads = 0;                  // for the engine; 0 = all cores
   std::chrono::milliseconds checkpoint_interval{std::chrono::minutes(5)};
+  int checkpoint_cost = 20;  // and not before this many times the time that storing the last took
   std::chrono::milliseconds engine_silence{std::chrono::minutes(5)};
+  int silent_steps = 20;  // or this many median steps, if that is longer
   ProgressTimes progress_times;
   int attempts_without_checkpoint = 3;
   BackoffPolicy attempt_backoff{.first = std::chrono::seconds(1)};  // between attempts
   bus::LeaseTimes lease_times;
   FetchLimits fetch_limits;
 
-  // Keys node, engine, cache_dir, work_dir, threads, checkpoint_interval, engine_silence,
-  // attempts_without_checkpoint, download_deadline.
+  // Keys node, engine, cache_dir, work_dir, threads, checkpoint_interval, checkpoint_cost,
+  // engine_silence, silent_steps, lease_duration, lease_renew_every, attempts_without_checkpoint,
+  // download_deadline.
   static WorkerOptions from_config(ConfigReader& config);
 };
 

@@ -78,6 +78,12 @@ struct Handlers::Output {
   std::optional<registry::RemoteManifest> holds;  // ours, when there is one
 };
 
+struct Handlers::Patience {
+  Clock::SteadyTime since;
+  Backoff backoff;
+  PushProgress progress;
+};
+
 Handlers::Handlers(BuilderOptions options, World world)
     : options_(std::move(options)), world_(std::move(world)) {}
 
@@ -85,16 +91,22 @@ Disposition Handlers::on_tuning_planned(const bus::IncomingEvent& incoming, std:
   const auto event = bus::decode<v1::TuningPlanned>(incoming);
   if (!event) return Disposition::dead(event.error());
   const auto& workspace = event->workspace();
-  if (const auto instead = not_now(workspace)) return *instead;
+  if (const auto instead = not_now(incoming, workspace)) return *instead;
 
   const bus::StandingWatch watch(world_.current, workspace, stop);
-  PushProgress progress(world_.publisher, world_.clock, options_.progress_every, workspace,
-                        first_check_sequence(incoming.deliveries), incoming.traceparent);
-  const auto output = open_output(workspace, event->plan(), true,
-                                  call_for(progress, options_.check_limit, watch.token()));
-  if (watch.superseded()) return Disposition::done();
-  if (stop.stop_requested()) return Disposition::hand_back();
-  if (const auto instead = not_now(workspace)) return *instead;
+  const auto patience =
+      patience_for(incoming, workspace, first_check_sequence(incoming.deliveries));
+  auto call = call_for(*patience, options_.check_limit, watch.token());
+  call.waits = false;
+  auto output = open_output(workspace, event->plan(), true, call);
+  if (watch.superseded()) return settled(incoming, Disposition::done());
+  if (stop.stop_requested()) return settled(incoming, Disposition::hand_back());
+  if (const auto instead = not_now(incoming, workspace)) return *instead;
+  if (!output) {
+    if (const auto later = try_later(*patience, output.error(), options_.check_limit))
+      return *later;
+  }
+  held_.settled(incoming.id);
 
   const Log log = log_for(world_.log, workspace, incoming);
   world_.metrics.output_checked(output ? "cleared" : output.error().reason);
@@ -114,17 +126,20 @@ Disposition Handlers::on_adapter_ready(const bus::IncomingEvent& incoming, std::
   const auto event = bus::decode<v1::AdapterReady>(incoming);
   if (!event) return Disposition::dead(event.error());
   const auto& workspace = event->workspace();
-  if (const auto instead = not_now(workspace)) return *instead;
+  if (const auto instead = not_now(incoming, workspace)) return *instead;
 
   const auto began = world_.clock.steady_now();
   const bus::StandingWatch watch(world_.current, workspace, stop);
-  PushProgress progress(world_.publisher, world_.clock, options_.progress_every, workspace,
-                        first_push_sequence(incoming.deliveries), incoming.traceparent);
-  const auto pushed =
-      push(*event, progress, call_for(progress, options_.push_limit, watch.token()));
-  if (watch.superseded()) return Disposition::done();
-  if (!pushed && stop.stop_requested()) return Disposition::hand_back();
-  if (const auto instead = not_now(workspace)) return *instead;
+  const auto patience = patience_for(incoming, workspace, first_push_sequence(incoming.deliveries));
+  auto pushed =
+      push(*event, patience->progress, call_for(*patience, options_.push_limit, watch.token()));
+  if (watch.superseded()) return settled(incoming, Disposition::done());
+  if (!pushed && stop.stop_requested()) return settled(incoming, Disposition::hand_back());
+  if (const auto instead = not_now(incoming, workspace)) return *instead;
+  if (!pushed) {
+    if (const auto later = try_later(*patience, pushed.error(), options_.push_limit)) return *later;
+  }
+  held_.settled(incoming.id);
 
   const Log log = log_for(world_.log, workspace, incoming);
   world_.metrics.push_ended(pushed ? "pushed" : pushed.error().reason);
@@ -188,7 +203,9 @@ Result<registry::RegistryCredentials> Handlers::credentials(const v1::WorkspaceR
 Result<v1::ImagePushed> Handlers::push(const v1::AdapterReady& ready, PushProgress& progress,
                                        const registry::RegistryCall& call) {
   const auto& plan = ready.plan();
-  const auto output = open_output(ready.workspace(), plan, false, call);
+  auto first_contact = call;
+  first_contact.waits = false;
+  const auto output = open_output(ready.workspace(), plan, false, first_contact);
   if (!output) return tl::unexpected(output.error());
 
   auto pushed = about<v1::ImagePushed>(ready.workspace());
@@ -246,24 +263,60 @@ Result<void> Handlers::fetch(const v1::AdapterObject& adapter, const std::filesy
   return {};
 }
 
-registry::RegistryCall Handlers::call_for(PushProgress& progress, std::chrono::milliseconds limit,
-                                          std::stop_token stop) {
-  return {
-      .stop = std::move(stop),
-      .deadline = world_.clock.steady_now() + limit,
-      .on_wait =
-          [this, &progress](const Failure& failure) {
-            world_.metrics.waited(failure.reason);
-            world_.log.debug("waiting", {{"reason", failure.reason}, {"failure", failure.message}});
-            progress.waiting(failure);
-          },
-      .on_progress = [&progress](std::uint64_t bytes) { progress.moved(bytes); }};
+std::shared_ptr<Handlers::Patience> Handlers::patience_for(const bus::IncomingEvent& incoming,
+                                                           const v1::WorkspaceRef& workspace,
+                                                           std::uint64_t first_sequence) {
+  return held_.of(incoming.id, [&] {
+    return std::make_shared<Patience>(
+        Patience{world_.clock.steady_now(),
+                 Backoff(options_.registry.backoff,
+                         options_.registry.seed + std::hash<std::string>{}(incoming.id)),
+                 PushProgress(world_.publisher, world_.clock, options_.progress_every, workspace,
+                              first_sequence, incoming.traceparent)});
+  });
 }
 
-std::optional<Disposition> Handlers::not_now(const v1::WorkspaceRef& workspace) {
+registry::RegistryCall Handlers::call_for(Patience& patience, std::chrono::milliseconds limit,
+                                          std::stop_token stop) {
+  return {.stop = std::move(stop),
+          .deadline = patience.since + limit,
+          .on_wait = [this, &patience](const Failure& failure) { tell_wait(patience, failure); },
+          .on_progress = [&patience](std::uint64_t bytes) { patience.progress.moved(bytes); }};
+}
+
+void Handlers::tell_wait(Patience& patience, const Failure& failure) {
+  world_.metrics.waited(failure.reason);
+  world_.log.debug("waiting", {{"reason", failure.reason}, {"failure", failure.message}});
+  patience.progress.waiting(failure);
+}
+
+std::optional<Disposition> Handlers::try_later(Patience& patience, Failure& failure,
+                                               std::chrono::milliseconds limit) {
+  if (failure.failure_class != FailureClass::kTransient) return std::nullopt;
+  const auto patient_for = failure.reason == "SecretMissing" ? options_.secret_limit : limit;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(patience.since + patient_for -
+                                                                 world_.clock.steady_now());
+  if (left.count() <= 0) {
+    if (!failure.message.ends_with(" tries")) {
+      failure.message +=
+          "; gave up after " + std::to_string(patience.backoff.tries() + 1) + " tries";
+    }
+    return std::nullopt;
+  }
+  tell_wait(patience, failure);
+  return Disposition::retry(std::min(patience.backoff.next(), left));
+}
+
+Disposition Handlers::settled(const bus::IncomingEvent& incoming, Disposition disposition) {
+  held_.settled(incoming.id);
+  return disposition;
+}
+
+std::optional<Disposition> Handlers::not_now(const bus::IncomingEvent& incoming,
+                                             const v1::WorkspaceRef& workspace) {
   const auto standing = bus::standing(world_.current, workspace);
   if (!standing) return Disposition::retry(kBusRetry);
-  if (*standing != bus::Standing::kCurrent) return Disposition::done();
+  if (*standing != bus::Standing::kCurrent) return settled(incoming, Disposition::done());
   return std::nullopt;
 }
 

@@ -12,6 +12,7 @@
 #include "bus/connection.h"
 #include "bus/current.h"
 #include "bus/event.h"
+#include "bus/held_events.h"
 #include "bus/key_value.h"
 #include "bus/object_store.h"
 #include "image-builder/metrics.h"
@@ -31,6 +32,7 @@ struct BuilderOptions {
   std::filesystem::path work_dir;  // holds one adapter and one layer per push under way
   std::chrono::milliseconds check_limit{
       std::chrono::minutes(10)};  // of everything before PlanCleared
+  std::chrono::milliseconds secret_limit{std::chrono::minutes(10)};  // for a missing push secret
   std::chrono::milliseconds push_limit{std::chrono::hours(2)};
   std::chrono::milliseconds progress_every{2'000};
   registry::RegistryOptions registry;
@@ -77,14 +79,27 @@ class Handlers {
                                 const registry::RegistryCall& call);
   Result<void> fetch(const events::v1::AdapterObject& adapter, const std::filesystem::path& file,
                      const registry::RegistryCall& call);
-  registry::RegistryCall call_for(PushProgress& progress, std::chrono::milliseconds limit,
+  // What is remembered of an event between its tries.
+  struct Patience;
+  std::shared_ptr<Patience> patience_for(const bus::IncomingEvent& incoming,
+                                         const events::v1::WorkspaceRef& workspace,
+                                         std::uint64_t first_sequence);
+  registry::RegistryCall call_for(Patience& patience, std::chrono::milliseconds limit,
                                   std::stop_token stop);
+  bus::Disposition settled(const bus::IncomingEvent& incoming, bus::Disposition disposition);
+  void tell_wait(Patience& patience, const Failure& failure);
+  // To be tried again when the registry or the secret may be there: the event waits, no thread
+  // does. Nothing when that makes no sense, or no longer does (`failure` then says so).
+  std::optional<bus::Disposition> try_later(Patience& patience, Failure& failure,
+                                            std::chrono::milliseconds limit);
   // What to do instead of going on, when the event no longer counts or that cannot be known.
-  std::optional<bus::Disposition> not_now(const events::v1::WorkspaceRef& workspace);
+  std::optional<bus::Disposition> not_now(const bus::IncomingEvent& incoming,
+                                          const events::v1::WorkspaceRef& workspace);
   bus::Disposition announce(const bus::OutgoingEvent& event);
 
   const BuilderOptions options_;
   const World world_;
+  bus::HeldEvents<Patience> held_;
 };
 
 }  // namespace tunesmith::image_builder

@@ -11,6 +11,7 @@
 #include "image-builder/testing/adapter_archive.h"
 #include "registry/docker_registry.h"
 #include "registry/unavailable_server.h"
+#include "runtime/retry.h"
 #include "runtime/sha256.h"
 #include "runtime/text.h"
 
@@ -84,21 +85,31 @@ class HandlersTest : public testing::Test {
     v1::TuningPlanned event;
     *event.mutable_workspace() = workspace(pass);
     *event.mutable_plan() = plan_;
-    return handlers()
-        .on_tuning_planned(fakes::delivered(bus::make_event(event)), stop_.get_token())
-        .kind;
+    return until_settled(&Handlers::on_tuning_planned, fakes::delivered(bus::make_event(event)));
   }
   Disposition::Kind ready(std::int64_t pass = 0) {
     v1::AdapterReady event;
     *event.mutable_workspace() = workspace(pass);
     *event.mutable_plan() = plan_;
     *event.mutable_adapter() = adapter_;
-    return handlers()
-        .on_adapter_ready(fakes::delivered(bus::make_event(event)), stop_.get_token())
-        .kind;
+    return until_settled(&Handlers::on_adapter_ready, fakes::delivered(bus::make_event(event)));
   }
-  Handlers handlers() {
-    return {options_, {http_, published_, current_, objects_, clock_, metrics_, Log::silent()}};
+  Handlers& handlers() {
+    if (!handlers_) {
+      handlers_.emplace(options_, Handlers::World{http_, published_, current_, objects_, clock_,
+                                                  metrics_, Log::silent()});
+    }
+    return *handlers_;
+  }
+  // As the consumer does it: an event that waits for the world is tried again.
+  Disposition::Kind until_settled(Disposition (Handlers::*handle)(const bus::IncomingEvent&,
+                                                                  std::stop_token),
+                                  const bus::IncomingEvent& event) {
+    while (true) {
+      const auto said = (handlers().*handle)(event, stop_.get_token());
+      if (said.kind != Disposition::Kind::kRetry || said.delay > 1s) return said.kind;
+      wait_for(said.delay, stop_.get_token());
+    }
   }
   template <typename Event>
   v1::Failure only_failure() {
@@ -120,6 +131,7 @@ class HandlersTest : public testing::Test {
   prometheus::Registry registry_of_metrics_;
   Metrics metrics_{registry_of_metrics_};
   std::stop_source stop_;
+  std::optional<Handlers> handlers_;
 };
 
 TEST_F(HandlersTest, WritableOutputClearsThePlan) {
@@ -163,11 +175,67 @@ TEST_F(HandlersTest, MissingSecretIsNamedAndWaitedFor) {
   EXPECT_EQ(published_.all<v1::PlanCleared>().size(), 1u);
 }
 
-TEST_F(HandlersTest, SecretThatNeverComesRejectsThePlan) {
+// What waits for the world is given back to the consumer, however many do: by the clock alone.
+class WaitingTest : public HandlersTest {
+ protected:
+  WaitingTest() {
+    options_.registry.backoff = {};
+    options_.check_limit = BuilderOptions().check_limit;
+    waiting_.emplace(options_, Handlers::World{http_, published_, current_, objects_, time_,
+                                               metrics_, Log::silent()});
+  }
+  // Until the event is settled: how long it took by the clock.
+  std::chrono::milliseconds wait_out(Disposition (Handlers::*handle)(const bus::IncomingEvent&,
+                                                                     std::stop_token),
+                                     const bus::OutgoingEvent& event) {
+    std::chrono::milliseconds total{0};
+    while (true) {
+      const auto said = ((*waiting_).*handle)(fakes::delivered(event), {});
+      if (said.kind != Disposition::Kind::kRetry) return total;
+      EXPECT_LE(said.delay, 36s);
+      time_.advance(said.delay);
+      total += said.delay;
+    }
+  }
+  template <typename Event>
+  bus::OutgoingEvent event() {
+    Event event;
+    *event.mutable_workspace() = workspace(0);
+    *event.mutable_plan() = plan_;
+    if constexpr (std::is_same_v<Event, v1::AdapterReady>) *event.mutable_adapter() = adapter_;
+    return bus::make_event(event);
+  }
+  ManualClock time_;
+  std::optional<Handlers> waiting_;
+};
+
+TEST_F(WaitingTest, ASecretThatNeverComesRejectsThePlanAfterTenMinutes) {
   std::filesystem::remove(options_.secrets_dir / "default/push");
-  options_.check_limit = 100ms;
-  EXPECT_EQ(plan(), Disposition::Kind::kDone);
-  EXPECT_EQ(only_failure<v1::PlanRejected>().reason(), "SecretMissing");
+  EXPECT_EQ(wait_out(&Handlers::on_tuning_planned, event<v1::TuningPlanned>()), 10min);
+  const auto failure = only_failure<v1::PlanRejected>();
+  EXPECT_EQ(failure.reason(), "SecretMissing");
+  EXPECT_THAT(failure.message(), HasSubstr("gave up after"));
+  const auto progress = published_.all<v1::ImagePushProgressed>();
+  ASSERT_GT(progress.size(), 10u);
+  for (std::size_t i = 1; i < progress.size(); ++i) {
+    EXPECT_GT(progress[i].sequence(), progress[i - 1].sequence()) << "the bus would drop it";
+  }
+}
+
+TEST_F(WaitingTest, ASecretThatIsGoneAfterTrainingFailsThePushAfterTenMinutes) {
+  store_adapter();
+  std::filesystem::remove(options_.secrets_dir / "default/push");
+  EXPECT_EQ(wait_out(&Handlers::on_adapter_ready, event<v1::AdapterReady>()), 10min);
+  EXPECT_EQ(only_failure<v1::ImagePushFailed>().reason(), "SecretMissing");
+}
+
+TEST_F(WaitingTest, ADeadRegistryIsTriedTenMinutesBeforeTrainingAndTwoHoursAfter) {
+  store_adapter();
+  registry_.kill();
+  EXPECT_EQ(wait_out(&Handlers::on_tuning_planned, event<v1::TuningPlanned>()), 10min);
+  EXPECT_EQ(only_failure<v1::PlanRejected>().reason(), "ConnectionFailed");
+  EXPECT_EQ(wait_out(&Handlers::on_adapter_ready, event<v1::AdapterReady>()), 2h);
+  EXPECT_EQ(only_failure<v1::ImagePushFailed>().reason(), "ConnectionFailed");
 }
 
 TEST_F(HandlersTest, AdapterBecomesAnImageInTheRegistry) {

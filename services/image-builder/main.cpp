@@ -13,8 +13,8 @@ namespace tunesmith::image_builder {
 
 namespace {
 
-// A check waits, for a secret or a registry, far more than it works: those that wait must not keep
-// the others out. A push needs twice the adapter's size in work_dir.
+// Events that wait for a secret or a registry hold none of these places (handlers.cpp, try_later).
+// A push needs twice the adapter's size in work_dir.
 constexpr int kChecksAtOnce = 16;
 constexpr int kPushesAtOnce = 4;
 
@@ -23,6 +23,7 @@ BuilderOptions read_options(ConfigReader& config) {
   options.secrets_dir = config.required_text("secrets_dir");
   options.work_dir = config.required_text("work_dir");
   options.check_limit = config.duration("check_limit", options.check_limit);
+  options.secret_limit = config.duration("secret_limit", options.secret_limit);
   options.push_limit = config.duration("push_limit", options.push_limit);
   for (auto& registry : config.texts("insecure_registries", {})) {
     options.registry.insecure_registries.insert(std::move(registry));
@@ -49,8 +50,6 @@ Result<void> empty_work_dir(const std::filesystem::path& folder) {
 
 Result<void> run(ServiceContext& context) {
   const BuilderOptions options = read_options(context.config);
-  // How long an event stays with a process that died.
-  const auto ack_wait = context.config.duration("ack_wait", bus::ConsumerOptions().ack_wait);
   const auto connection_options = bus::ConnectionOptions::from_config(context.config, context.name);
   const HttpClient http(HttpClientOptions::from_config(context.config));
   if (auto read = context.config.finish(); !read) return read;
@@ -68,11 +67,7 @@ Result<void> run(ServiceContext& context) {
                               metrics, context.log});
   const auto consume = [&](const std::string& token, int concurrency, auto method) {
     return (*connection)
-        ->consume({.service = context.name,
-                   .token = token,
-                   .concurrency = concurrency,
-                   .ack_wait = ack_wait,
-                   .in_progress_every = ack_wait / 3},
+        ->consume({.service = context.name, .token = token, .concurrency = concurrency},
                   [&handlers, method](const bus::IncomingEvent& event, std::stop_token stop) {
                     return (handlers.*method)(event, std::move(stop));
                   });

@@ -117,14 +117,21 @@ bus::Disposition Handlers::on_workspace_observed(const bus::IncomingEvent& incom
   const auto begin = parts_.clock.steady_now();
   Result<events::v1::Plan> plan;
   bool superseded = false;
+  std::optional<bus::Disposition> later;
   {
     const bus::StandingWatch watch(parts_.current, workspace, stop);
     PendingNotice notice(parts_.publisher, incoming, workspace);
     plan = plan_for(*observed, log, notice, watch.token());
     superseded = watch.superseded();
+    if (!plan && !superseded) {
+      later = wait_for_config_map(incoming, plan.error(), notice);
+    }
   }
   if (superseded) {
     return drop(workspace);
+  }
+  if (later) {
+    return *later;
   }
   if (!plan && stop.stop_requested()) {
     return bus::Disposition::hand_back();
@@ -141,6 +148,27 @@ bus::Disposition Handlers::on_workspace_observed(const bus::IncomingEvent& incom
                 {{"reason", plan.error().reason}, {"detail", plan.error().message}});
   }
   return announce(workspace, plan, incoming.traceparent);
+}
+
+// A ConfigMap may be applied after the Workspace that names it. Its coming is a pass of its own, so
+// this one only has to end when it does not come; nothing is held meanwhile but the event.
+std::optional<bus::Disposition> Handlers::wait_for_config_map(const bus::IncomingEvent& incoming,
+                                                              const Failure& failure,
+                                                              PendingNotice& notice) {
+  if (failure.reason != "TrainingConfigMissing") {
+    return std::nullopt;
+  }
+  const auto now = parts_.clock.steady_now();
+  const auto since = config_map_missing_since_.of(
+      incoming.id, [&] { return std::make_shared<const Clock::SteadyTime>(now); });
+  const auto left =
+      std::chrono::ceil<std::chrono::milliseconds>(*since + parts_.config_map_limit - now);
+  if (left.count() <= 0) {
+    config_map_missing_since_.settled(incoming.id);
+    return std::nullopt;
+  }
+  notice.waiting({FailureClass::kTransient, "TrainingConfigMissing", failure.message});
+  return bus::Disposition::retry(left);
 }
 
 // The clean-up may have come before the plan was stored.

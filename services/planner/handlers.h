@@ -3,9 +3,11 @@
 
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <stop_token>
 
 #include "bus/connection.h"
+#include "bus/held_events.h"
 #include "planner/metrics.h"
 #include "planner/pending_notice.h"
 #include "planner/preflight.h"
@@ -28,6 +30,7 @@ struct PlannerParts {
   Log log;
   std::chrono::milliseconds request_limit{30'000};
   std::chrono::milliseconds preflight_limit{600'000};
+  std::chrono::milliseconds config_map_limit{600'000};  // for the one that the Workspace names
   BackoffPolicy backoff{};
 };
 
@@ -51,7 +54,12 @@ class Handlers {
   bus::Disposition announce(const events::v1::WorkspaceRef& workspace,
                             const Result<events::v1::Plan>& plan, const std::string& traceparent);
 
+  std::optional<bus::Disposition> wait_for_config_map(const bus::IncomingEvent& incoming,
+                                                      const Failure& failure,
+                                                      PendingNotice& notice);
+
   const PlannerParts parts_;
+  bus::HeldEvents<const Clock::SteadyTime> config_map_missing_since_;
 };
 
 }  // namespace tunesmith::planner

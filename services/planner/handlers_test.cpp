@@ -402,15 +402,56 @@ TEST_F(PlannerTest, TooLittleMemoryNamesWhatFits) {
   EXPECT_THAT(failure.message(), HasSubstr("lower per_device_train_batch_size to 1 "));
 }
 
-TEST_F(PlannerTest, AMissingConfigMapIsToldInTheWatchersWords) {
-  events::v1::WorkspaceObserved observed;
-  observed.mutable_workspace()->set_uid(kUid);
-  observed.mutable_workspace()->set_generation(1);
-  observed.set_manifest_json(manifest().dump());
-  observed.set_training_config_problem("the ConfigMap 'params' does not exist");
-  Handlers handlers(parts());
-  handlers.on_workspace_observed(fakes::delivered(bus::make_event(observed)), {});
+class MissingConfigMapTest : public PlannerTest {
+ protected:
+  bus::Disposition observe_without(std::int64_t pass) {
+    events::v1::WorkspaceObserved observed;
+    observed.mutable_workspace()->set_uid(kUid);
+    observed.mutable_workspace()->set_generation(1);
+    observed.mutable_workspace()->set_pass(pass);
+    observed.set_manifest_json(manifest().dump());
+    observed.set_training_config_problem("the ConfigMap 'params' does not exist");
+    return handlers_->on_workspace_observed(fakes::delivered(bus::make_event(observed)), {});
+  }
+  void SetUp() override {
+    PlannerTest::SetUp();
+    PlannerParts with_time{.publisher = publisher_,
+                           .current = current_,
+                           .plans = plans_,
+                           .tools = {hub_, data_http_, inspector_},
+                           .validation = validation_,
+                           .inventory = [this] { return inventory_; },
+                           .clock = time_,
+                           .metrics = metrics_,
+                           .log = Log::silent()};
+    handlers_.emplace(with_time);
+  }
+  ManualClock time_;
+  std::optional<Handlers> handlers_;
+};
+
+TEST_F(MissingConfigMapTest, IsWaitedForTenMinutesVisiblyThenToldInTheWatchersWords) {
+  const auto later = observe_without(0);
+  EXPECT_EQ(later.kind, bus::Disposition::Kind::kRetry);
+  const auto pending = publisher_.all<events::v1::PlanPending>();
+  ASSERT_EQ(pending.size(), 1u);
+  EXPECT_EQ(pending[0].waiting().reason(), "TrainingConfigMissing");
+  EXPECT_EQ(pending[0].waiting().class_(), events::v1::FAILURE_CLASS_TRANSIENT);
+  time_.advance(std::chrono::minutes(9));
+  EXPECT_EQ(observe_without(0).kind, bus::Disposition::Kind::kRetry);
+  EXPECT_EQ(later.delay, std::chrono::minutes(10));
+  time_.advance(std::chrono::minutes(1));
+  EXPECT_EQ(observe_without(0).kind, bus::Disposition::Kind::kDone);
   EXPECT_EQ(rejection().reason(), "TrainingConfigMissing");
+  EXPECT_EQ(rejection().message(), "the ConfigMap 'params' does not exist");
+}
+
+TEST_F(MissingConfigMapTest, ThatCameIsAPassOfItsOwnAndEndsTheWait) {
+  EXPECT_EQ(observe_without(0).kind, bus::Disposition::Kind::kRetry);
+  EXPECT_EQ(observe(manifest(), "training_config: {}", 1).kind, bus::Disposition::Kind::kDone);
+  time_.advance(std::chrono::minutes(10));
+  EXPECT_EQ(observe_without(0).kind, bus::Disposition::Kind::kDone);
+  EXPECT_TRUE(publisher_.all<events::v1::PlanRejected>().empty());
 }
 
 TEST_F(PlannerTest, WhatNoLongerCountsIsDropped) {

@@ -45,7 +45,8 @@ Result<void> run(ServiceContext& context) {
                      .metrics = metrics,
                      .log = context.log,
                      .request_limit = settings.request_limit,
-                     .preflight_limit = settings.preflight_limit});
+                     .preflight_limit = settings.preflight_limit,
+                     .config_map_limit = settings.config_map_limit});
   const auto consumer =
       (*connection)
           ->consume({.service = context.name,

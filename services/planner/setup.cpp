@@ -92,6 +92,7 @@ Settings Settings::from_config(ConfigReader& config) {
       static_cast<std::uint64_t>(config.integer("memory_bytes", 0, 0, std::int64_t{1} << 50));
   settings.request_limit = config.duration("request_limit", std::chrono::seconds(30));
   settings.preflight_limit = config.duration("preflight_limit", std::chrono::minutes(10));
+  settings.config_map_limit = config.duration("config_map_limit", std::chrono::minutes(10));
   settings.secrets_dir = config.text("secrets_dir", "");
   for (auto& registry : config.texts("insecure_registries", {})) {
     settings.insecure_registries.insert(std::move(registry));

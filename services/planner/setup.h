@@ -25,7 +25,7 @@ struct Settings {
   std::filesystem::path work_dir;
   std::uint64_t memory_bytes =
       0;  // of one worker; 0 = as the provisioner says, else of the machine
-  std::chrono::milliseconds request_limit{}, preflight_limit{};
+  std::chrono::milliseconds request_limit{}, preflight_limit{}, config_map_limit{};
   std::filesystem::path secrets_dir;                      // empty = no Workspace can name a secret
   std::set<std::string> insecure_registries;              // host:port spoken to in plain HTTP
   std::vector<std::filesystem::path> allowed_host_paths;  // folders for hostPath volumes
@@ -34,7 +34,7 @@ struct Settings {
 
   // Keys secrets_dir, insecure_registries, allowed_host_paths, image_look_bytes,
   // model_hub, inspect, presets_file, placement, work_dir, memory_bytes, request_limit,
-  // preflight_limit, and those of HttpClientOptions.
+  // preflight_limit, config_map_limit, and those of HttpClientOptions.
   static Settings from_config(ConfigReader& config);
 };
 

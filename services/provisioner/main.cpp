@@ -22,6 +22,7 @@ struct Settings {
   std::string provider, node;
   std::uint32_t workers = 1;
   std::chrono::milliseconds cleanup_stuck_after{};
+  bus::LeaseTimes lease_times;
 };
 
 Settings read_settings(ConfigReader& config) {
@@ -30,6 +31,7 @@ Settings read_settings(ConfigReader& config) {
   settings.node = config.text("node", node_name());
   settings.workers = static_cast<std::uint32_t>(config.integer("workers", 1, 1, 1024));
   settings.cleanup_stuck_after = config.duration("cleanup_stuck_after", std::chrono::minutes(10));
+  settings.lease_times = bus::LeaseTimes::from_config(config);
   return settings;
 }
 
@@ -166,7 +168,9 @@ Result<void> run(ServiceContext& context) {
                              .objects = (*connection)->objects(),
                              .logs = (*connection)->logs(),
                              .clock = clock,
-                             .log = context.log};
+                             .log = context.log,
+                             .lease_times = settings.lease_times,
+                             .lease_patience = 2 * settings.lease_times.duration};
   Handlers handlers({.publisher = **connection,
                      .current = (*buckets)[bus::bucket::kCurrent],
                      .results = (*buckets)[bus::bucket::kResults],

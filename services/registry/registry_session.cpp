@@ -22,7 +22,7 @@ std::string api_host(const ImageReference& target) {
 
 bool RetryWait::again(Failure& failure, std::chrono::milliseconds at_least) {
   using std::chrono::milliseconds;
-  if (failure.reason == "Stopped" || call_.stop.stop_requested()) return false;
+  if (!call_.waits || failure.reason == "Stopped" || call_.stop.stop_requested()) return false;
   const auto left = std::chrono::duration_cast<milliseconds>(call_.deadline - clock_.steady_now());
   if (left <= milliseconds(0)) {
     failure.message += "; gave up after " + std::to_string(backoff_.tries() + 1) + " tries";

@@ -36,7 +36,8 @@ struct RegistryCall {
   Clock::SteadyTime deadline = Clock::SteadyTime::max();
   std::function<void(const Failure&)> on_wait = nullptr;  // before each wait: what is being retried
   std::function<void(std::uint64_t)> on_progress =
-      nullptr;  // uploads: bytes of this blob that were sent
+      nullptr;        // uploads: bytes of this blob that were sent
+  bool waits = true;  // false: one try, whoever calls comes again later
 };
 
 // Waits between the tries of one job. One thread at a time.
@@ -44,8 +45,8 @@ class RetryWait {
  public:
   RetryWait(const Clock& clock, const RegistryOptions& options, const RegistryCall& call)
       : clock_(clock), call_(call), backoff_(options.backoff, options.seed) {}
-  // True when it is time to try again; false when stopped or past the deadline: give up with
-  // `failure`, which then says so.
+  // True when it is time to try again; false when the call does not wait, when stopped, or past the
+  // deadline: give up with `failure`, which then says so.
   bool again(Failure& failure, std::chrono::milliseconds at_least);
   void reset() { backoff_.reset(); }
 

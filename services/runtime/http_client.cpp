@@ -58,6 +58,8 @@ HttpClientOptions HttpClientOptions::from_config(ConfigReader& config) {
   HttpClientOptions options;
   options.connect_to = config.text_map("connect_to");
   options.ca_file = config.text("ca_file", "");
+  options.connect_timeout = config.duration("connect_limit", options.connect_timeout);
+  options.idle_timeout = config.duration("idle_limit", options.idle_timeout);
   for (const std::string& host : config.texts("allowed_data_hosts", {})) {
     options.allowed_hosts.insert(host);
   }
@@ -74,7 +76,9 @@ HttpClientOptions HttpClientOptions::from_config(ConfigReader& config) {
 struct HttpClient::State {
   HttpClientOptions options;
   TrustStore trust;
-  explicit State(HttpClientOptions given) : options(std::move(given)), trust(options.ca_file) {}
+  NameLookup names;
+  explicit State(HttpClientOptions given)
+      : options(std::move(given)), trust(options.ca_file), names(options.resolve) {}
 };
 
 HttpClient::HttpClient(HttpClientOptions options)
@@ -92,7 +96,7 @@ Result<HttpResponse> HttpClient::send(const HttpRequest& original) const {
   HttpRequest request = original;
   RequestCutter cutter(original.stop, original.total_timeout);
   for (int redirects = 0;; ++redirects) {
-    auto response = exchange(state_->options, state_->trust, request, *url, cutter);
+    auto response = exchange(state_->options, state_->trust, state_->names, request, *url, cutter);
     if (!response) return response;
     response->final_url = to_string(*url);
     if (!is_followed_redirect(request, *response)) return response;

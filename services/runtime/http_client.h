@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "runtime/config.h"
+#include "runtime/name_lookup.h"
 #include "runtime/net_address.h"
 #include "runtime/result.h"
 
@@ -35,13 +36,15 @@ struct HttpClientOptions {
   // "host:port").
   bool guard_addresses = false;
   std::set<std::string> allowed_hosts{};
-  // Called once per connection; null = resolve_host(), the system's resolver.
-  std::function<Result<std::vector<NetAddress>>(const std::string& host)> resolve{};
+  // Called once per connection, for names, on a thread that may outlive the client
+  // (name_lookup.h); null = resolve_host(), the system's resolver.
+  NameLookup::Resolver resolve{};
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds idle_timeout{60'000};  // that long without a byte ends the request
   int max_redirects = 5;
 
-  // Keys connect_to, ca_file, allowed_data_hosts, plus the proxy variables.
+  // Keys connect_to, ca_file, allowed_data_hosts, connect_limit, idle_limit, plus the proxy
+  // variables.
   static HttpClientOptions from_config(ConfigReader& config);
 };
 

@@ -20,12 +20,22 @@ constexpr std::size_t kUploadPiece = 256u << 10;
 // One exchange's work: what it was told, and what became of it.
 class Exchange {
  public:
-  Exchange(const HttpClientOptions& options, TrustStore& trust, const HttpRequest& request,
-           const Url& url, RequestCutter& cutter)
-      : options_(options), trust_(trust), request_(request), url_(url), cutter_(cutter) {}
+  Exchange(const HttpClientOptions& options, TrustStore& trust, const NameLookup& names,
+           const HttpRequest& request, const Url& url, RequestCutter& cutter)
+      : options_(options),
+        trust_(trust),
+        names_(names),
+        request_(request),
+        url_(url),
+        cutter_(cutter) {}
 
   Result<HttpResponse> run() {
-    auto route = find_route(options_, url_, subject());
+    auto route = find_route(options_, url_, subject(), [this](const std::string& host) {
+      return names_.look_up(host, options_.idle_timeout, cutter_.ended());
+    });
+    if (!route && cutter_.cause() == RequestCutter::Cause::kTimedOut) {
+      return transient("TimedOut", subject() + ": " + no_end_in_time());
+    }
     if (!route) return tl::unexpected(route.error());
     const std::size_t tries = std::max<std::size_t>(route->addresses.size(), 1);
     for (std::size_t i = 0;; ++i) {
@@ -38,6 +48,10 @@ class Exchange {
 
  private:
   std::string subject() const { return describe(request_.method, redact_url(to_string(url_))); }
+
+  std::string no_end_in_time() const {
+    return "did not end within " + std::to_string(request_.total_timeout.count()) + " ms";
+  }
 
   Result<std::unique_ptr<httplib::ClientImpl>> make_client(const Route& route, std::size_t index) {
     std::unique_ptr<httplib::ClientImpl> client;
@@ -160,8 +174,7 @@ class Exchange {
     };
     if (cutter_.cause() == RequestCutter::Cause::kStopped) return again("Stopped", "was stopped");
     if (cutter_.cause() == RequestCutter::Cause::kTimedOut) {
-      return again("TimedOut",
-                   "did not end within " + std::to_string(request_.total_timeout.count()) + " ms");
+      return again("TimedOut", no_end_in_time());
     }
     if (too_large_) {
       return say(FailureClass::kPermanent, "ResponseTooLarge",
@@ -202,6 +215,7 @@ class Exchange {
 
   const HttpClientOptions& options_;
   TrustStore& trust_;
+  const NameLookup& names_;
   const HttpRequest& request_;
   const Url& url_;
   RequestCutter& cutter_;
@@ -234,8 +248,9 @@ Result<void*> TrustStore::share() {
 }
 
 Result<HttpResponse> exchange(const HttpClientOptions& options, TrustStore& trust,
-                              const HttpRequest& request, const Url& url, RequestCutter& cutter) {
-  return Exchange(options, trust, request, url, cutter).run();
+                              const NameLookup& names, const HttpRequest& request, const Url& url,
+                              RequestCutter& cutter) {
+  return Exchange(options, trust, names, request, url, cutter).run();
 }
 
 }  // namespace tunesmith

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "runtime/http_client.h"
+#include "runtime/name_lookup.h"
 #include "runtime/request_cutter.h"
 
 namespace tunesmith {
@@ -32,6 +33,7 @@ std::string describe(const std::string& method, const std::string& redacted_url)
 // Tries the host's addresses in turn until one connects. Redirects are returned like any answer,
 // without their body.
 Result<HttpResponse> exchange(const HttpClientOptions& options, TrustStore& trust,
-                              const HttpRequest& request, const Url& url, RequestCutter& cutter);
+                              const NameLookup& names, const HttpRequest& request, const Url& url,
+                              RequestCutter& cutter);
 
 }  // namespace tunesmith

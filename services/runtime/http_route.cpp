@@ -99,7 +99,7 @@ class Guard {
 }  // namespace
 
 Result<Route> find_route(const HttpClientOptions& options, const Url& url,
-                         const std::string& subject) {
+                         const std::string& subject, const LookUp& look_up) {
   const Guard guard(options, url, subject);
   if (auto spelt = guard.judge_spelling(); !spelt) return tl::unexpected(spelt.error());
   const auto redirected = options.connect_to.find(origin(url));
@@ -124,9 +124,10 @@ Result<Route> find_route(const HttpClientOptions& options, const Url& url,
     // A name is resolved by the proxy, which must guard its own network.
     return route;
   }
-  auto addresses = options.resolve ? options.resolve(host) : resolve_host(host);
+  auto addresses = look_up(host);
   if (!addresses) {
-    return transient("ConnectionFailed", subject + ": " + addresses.error().message);
+    return tl::unexpected(Failure{FailureClass::kTransient, addresses.error().reason,
+                                  subject + ": " + addresses.error().message});
   }
   if (auto judged = guard.judge(*addresses); !judged) return tl::unexpected(judged.error());
   route.addresses = *std::move(addresses);

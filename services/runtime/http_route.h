@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,9 +24,13 @@ struct Route {
   std::uint16_t port = 0;
 };
 
-// Resolves and judges. `subject` begins the messages. Transient `ConnectionFailed`; Permanent
+// What tells the addresses of a host; names may need a server.
+using LookUp = std::function<Result<std::vector<NetAddress>>(const std::string& host)>;
+
+// Resolves and judges. `subject` begins the messages. Transient `ConnectionFailed`, and
+// what look_up says; Permanent
 // `AddressNotAllowed`, `ConfigInvalid`.
 Result<Route> find_route(const HttpClientOptions& options, const Url& url,
-                         const std::string& subject);
+                         const std::string& subject, const LookUp& look_up);
 
 }  // namespace tunesmith

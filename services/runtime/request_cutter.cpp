@@ -49,10 +49,13 @@ RequestCutter::Cause RequestCutter::cause() const {
 }
 
 void RequestCutter::cut(Cause cause) {
-  const std::lock_guard lock(mutex_);
-  if (cause_ != Cause::kNone) return;
-  cause_ = cause;
-  if (duplicate_ >= 0) ::shutdown(duplicate_, SHUT_RDWR);
+  {
+    const std::lock_guard lock(mutex_);
+    if (cause_ != Cause::kNone) return;
+    cause_ = cause;
+    if (duplicate_ >= 0) ::shutdown(duplicate_, SHUT_RDWR);
+  }
+  ended_.request_stop();
 }
 
 }  // namespace tunesmith

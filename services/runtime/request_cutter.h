@@ -26,6 +26,8 @@ class RequestCutter {
   // Called with each socket before it connects. Once cut, the socket is made useless at once.
   void watch_socket(int socket);
   Cause cause() const;
+  // Requested once it is cut.
+  std::stop_token ended() const { return ended_.get_token(); }
 
  private:
   void cut(Cause cause);
@@ -34,6 +36,7 @@ class RequestCutter {
   std::condition_variable_any over_;
   int duplicate_ = -1;
   Cause cause_ = Cause::kNone;
+  std::stop_source ended_;
   std::optional<std::jthread> deadline_;
   struct Cut {
     RequestCutter* cutter;

@@ -23,7 +23,8 @@ Arguments parse_arguments(const std::string& name, int argc, char** argv) {
       return {"", 0};
     }
     if (argument == "--help" || argument == "-h") {
-      std::printf("Usage: tunesmith-%s [--config FILE] [--list-config] [--version]\n", name.c_str());
+      std::printf("Usage: tunesmith-%s [--config FILE] [--list-config] [--version]\n",
+                  name.c_str());
       return {"", 0};
     }
     if (argument == "--list-config") {

@@ -15,12 +15,12 @@
 
 namespace tunesmith {
 
-// `SERVICE [--config FILE] [--list-config] [--version]`. Opens the configuration, reads the keys all services share
-// (log_level, admin_address, port_file), calls `run`, and turns its result into the exit code: 0,
-// or 1 with the failure in one log line; 2 for wrong arguments. --list-config
-// prints the keys that `run` asks for until config.finish(), and their defaults. `run` reads its own keys, calls
-// config.finish(), wires the parts, calls serve_admin when it is ready to be asked, and returns
-// after shutdown.wait().
+// `SERVICE [--config FILE] [--list-config] [--version]`. Opens the configuration, reads the keys
+// all services share (log_level, admin_address, port_file), calls `run`, and turns its result into
+// the exit code: 0, or 1 with the failure in one log line; 2 for wrong arguments. --list-config
+// prints the keys that `run` asks for until config.finish(), and their defaults. `run` reads its
+// own keys, calls config.finish(), wires the parts, calls serve_admin when it is ready to be asked,
+// and returns after shutdown.wait().
 struct ServiceContext {
   std::string name;
   ConfigReader& config;
