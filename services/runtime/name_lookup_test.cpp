@@ -75,7 +75,7 @@ TEST(NameLookup, ADeadlineEndsItToo) {
   const auto answer = http.send({.url = "http://silent.example/", .total_timeout = 50ms});
   EXPECT_EQ(answer.error().reason, "TimedOut");
   EXPECT_THAT(answer.error().message, HasSubstr("did not end within 50 ms"));
-  const HttpClient impatient({.idle_timeout = 50ms, .resolve = resolver.function()});
+  const HttpClient impatient({.resolve = resolver.function(), .idle_timeout = 50ms});
   const auto silent = impatient.send({.url = "http://silent.example/"});
   EXPECT_EQ(silent.error().reason, "TimedOut");
   EXPECT_THAT(silent.error().message, HasSubstr("silent.example got no answer"));
