@@ -1,11 +1,13 @@
 // A data URL: does it answer, which version is there, and can it be learnt from.
 #pragma once
 
-#include <cstdint>
+#include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "planner/inspection.h"
+#include "planner/piece_source.h"
 #include "planner/retries.h"
 #include "runtime/http_client.h"
 #include "runtime/result.h"
@@ -22,17 +24,18 @@ struct ProbedFile {
 // there is none. Pure.
 std::string file_name_of(std::string_view url);
 
-// The digest in an `X-Linked-Etag` of the model hub; empty when it is none. Pure.
-std::string sha256_of_etag(std::string_view etag);
-
-// The `ETag` of an answer; empty when it holds bytes above 0x7F, which RFC 9110 allows there and a
-// Protobuf string does not. Pure.
-std::string plain_etag(const std::string& etag);
+// All outlive the call.
+struct ProbeTools {
+  const HttpClient& http;  // guards addresses
+  const Inspector& inspector;
+  const Access& access;                                // to HTTP URLs
+  const std::vector<std::string>& allowed_data_paths;  // for file:// URLs
+};
 
 // Fetches as little as shows the schema: 64 KiB of head, and the footer of parquet. Retries inside
 // `patience`. Permanent `DataNotFound`, `DataAccessDenied`, `DataUnreadable…` as tunesmith-inspect
-// names them; Transient `DataHostUnavailable`, `Stopped`.
-Result<ProbedFile> probe(const std::string& url, const HttpClient& http, const Inspector& inspector,
-                         const Patience& patience);
+// names them, `FileNotAllowed`; Transient `DataHostUnavailable`, `FileUnreadable`, `Stopped`. The
+// credentials stay here: tunesmith-inspect gets a piece of the file and talks to nobody.
+Result<ProbedFile> probe(const std::string& url, const ProbeTools& tools, const Patience& patience);
 
 }  // namespace tunesmith::planner

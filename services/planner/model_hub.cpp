@@ -49,26 +49,18 @@ std::string license_of(const json& answer) {
   return {};
 }
 
-// Without credentials the hub answers 401 for what does not exist as well as for what is private.
-Failure judge(const HttpResponse& answer, const std::string& what, const std::string& host) {
+tl::unexpected<Failure> judge(const HttpResponse& answer, const std::string& what,
+                              const std::string& repository, const Access& access) {
   const int status = answer.status;
-  const std::string says = " (" + host + " answers " + std::to_string(status) + ")";
-  if (status == 403 || answer.header("X-Error-Code") == "GatedRepo") {
-    return {FailureClass::kPermanent, "ModelAccessDenied",
-            what + " is given only to users who accepted its licence or have a token" + says +
-                ", which this version cannot show: choose a public model in tuning.preset.name"};
+  if (status == 401 || status == 403 || status == 404 || status == 410) {
+    return model_refusal(answer, what, repository, access);
   }
-  if (status == 401 || status == 404 || status == 410) {
-    return {FailureClass::kPermanent, "ModelNotFound",
-            what + " does not exist on the model hub or is not public" + says +
-                ": check tuning.preset.name"};
-  }
+  const std::string says =
+      "the model hub did not give " + what + " (it answers " + std::to_string(status) + ")";
   if (status == 408 || status == 429 || status >= 500) {
-    return {FailureClass::kTransient, "ModelHubUnavailable",
-            "the model hub did not give " + what + says};
+    return transient("ModelHubUnavailable", says);
   }
-  return {FailureClass::kPermanent, "ModelNotReadable",
-          "the model hub did not give " + what + says};
+  return permanent("ModelNotReadable", says);
 }
 
 }  // namespace
@@ -135,6 +127,7 @@ ModelHub::ModelHub(const HttpClient& http, std::string base_url)
 }
 
 Result<std::string> ModelHub::get(const std::string& url, const std::string& what,
+                                  const std::string& repository, const Access& access,
                                   const Patience& patience) const {
   return with_retries<std::string>(patience, [&]() -> Result<std::string> {
     HttpRequest request;
@@ -142,23 +135,23 @@ Result<std::string> ModelHub::get(const std::string& url, const std::string& wha
     request.max_body_bytes = kMaxAnswerBytes;
     request.total_timeout = patience.per_request;
     request.stop = patience.stop;
+    authorize(request, access);
     auto answer = http_.send(request);
     if (!answer) {
       return tl::unexpected(answer.error());
     }
     if (answer->status != 200) {
-      const auto host = parse_url(answer->final_url);
-      return tl::unexpected(judge(*answer, what, host ? host->host : base_url_));
+      return judge(*answer, what, base_url_ + "/" + repository, access);
     }
     return std::move(answer->body);
   });
 }
 
 Result<HubListing> ModelHub::list(const std::string& repository, const std::string& revision,
-                                  const Patience& patience) const {
+                                  const Access& access, const Patience& patience) const {
   const auto answer =
       get(base_url_ + "/api/models/" + repository + "/revision/" + revision + "?blobs=true",
-          "the model " + repository + " at revision " + revision, patience);
+          "the model " + repository + " at revision " + revision, repository, access, patience);
   if (!answer) {
     return tl::unexpected(answer.error());
   }
@@ -166,9 +159,10 @@ Result<HubListing> ModelHub::list(const std::string& repository, const std::stri
 }
 
 Result<std::string> ModelHub::file(const std::string& repository, const std::string& revision,
-                                   const std::string& name, const Patience& patience) const {
+                                   const std::string& name, const Access& access,
+                                   const Patience& patience) const {
   return get(url_of(repository, revision, name), "the file " + name + " of " + repository,
-             patience);
+             repository, access, patience);
 }
 
 std::string ModelHub::url_of(const std::string& repository, const std::string& revision,

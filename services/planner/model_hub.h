@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "planner/retries.h"
+#include "runtime/access.h"
 #include "runtime/http_client.h"
 #include "runtime/result.h"
 #include "tunesmith/events/v1/plan.pb.h"
@@ -38,17 +39,20 @@ class ModelHub {
  public:
   ModelHub(const HttpClient& http, std::string base_url);
 
-  // Retries inside `patience`. Permanent `ModelNotFound`, `ModelAccessDenied`, `ModelNotReadable`;
+  // `access` is shown to the hub itself only, not to where it redirects. Retries inside `patience`.
+  // Permanent `ModelNotFound`, `ModelAccessDenied`, `ModelNotReadable`;
   // Transient `ModelHubUnavailable`, `Stopped`.
   Result<HubListing> list(const std::string& repository, const std::string& revision,
-                          const Patience& patience) const;
+                          const Access& access, const Patience& patience) const;
   Result<std::string> file(const std::string& repository, const std::string& revision,
-                           const std::string& name, const Patience& patience) const;
+                           const std::string& name, const Access& access,
+                           const Patience& patience) const;
   std::string url_of(const std::string& repository, const std::string& revision,
                      const std::string& name) const;
 
  private:
   Result<std::string> get(const std::string& url, const std::string& what,
+                          const std::string& repository, const Access& access,
                           const Patience& patience) const;
 
   const HttpClient& http_;

@@ -94,6 +94,17 @@ Result<events::v1::Placement> placement(const MemoryQuestion& question,
   return placement;
 }
 
+// It is the user's host and the user's secret, but they should know.
+void note_open_secret(const events::v1::TrainingData& data, events::v1::Plan& plan) {
+  for (const auto& file : data.files()) {
+    if (!file.secret().empty() && file.url().starts_with("http://")) {
+      plan.add_notes("the secret '" + file.secret() + "' is sent without encryption to " +
+                     redact_url(file.url()) + ": use https:// where the host offers it");
+      return;
+    }
+  }
+}
+
 }  // namespace
 
 Result<events::v1::Plan> make_plan(const TuningRequest& request, const Facts& facts,
@@ -107,6 +118,7 @@ Result<events::v1::Plan> make_plan(const TuningRequest& request, const Facts& fa
   model.set_revision(facts.revision);
   model.set_architecture(facts.shape.architecture);
   model.set_parameters(facts.shape.parameters());
+  model.set_access_secret(request.workspace.tuning->model_access_secret);
   model.mutable_files()->Assign(facts.model_files.begin(), facts.model_files.end());
 
   auto data = training_data(facts);
@@ -139,6 +151,7 @@ Result<events::v1::Plan> make_plan(const TuningRequest& request, const Facts& fa
   if (facts.other_data && !facts.other_data->note.empty()) {
     plan.add_notes(facts.other_data->note);
   }
+  note_open_secret(tuning.data(), plan);
   return plan;
 }
 

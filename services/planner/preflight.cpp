@@ -1,8 +1,16 @@
 #include "planner/preflight.h"
 
-namespace tunesmith::planner {
+#include "workspace/url_guard.h"
 
+namespace tunesmith::planner {
 namespace {
+
+Result<Access> access_to(AccessTo what, const std::string& secret, const TuningRequest& request,
+                         const PreflightTools& tools, const Patience& patience) {
+  return with_retries<Access>(patience, [&] {
+    return read_access(tools.secrets_dir, request.workspace.metadata.name_space, secret, what);
+  });
+}
 
 // Data that is not behind URLs.
 Result<void> look_elsewhere(const TuningRequest& request, const PreflightTools& tools,
@@ -28,14 +36,25 @@ Result<Facts> preflight(const TuningRequest& request, const PreflightTools& tool
                         const Patience& patience) {
   const std::string& repository = request.model.repository;
   Facts facts;
-  const auto listing = tools.hub.list(repository, request.model.revision, patience);
+  const auto& asked = *request.workspace.tuning;
+  const auto hub_access =
+      access_to(AccessTo::kModelHub, asked.model_access_secret, request, tools, patience);
+  if (!hub_access) {
+    return tl::unexpected(hub_access.error());
+  }
+  const auto data_access = access_to(AccessTo::kData, asked.data_secret, request, tools, patience);
+  if (!data_access) {
+    return tl::unexpected(data_access.error());
+  }
+  const auto listing = tools.hub.list(repository, request.model.revision, *hub_access, patience);
   if (!listing) {
     return tl::unexpected(listing.error());
   }
   facts.revision = listing->revision;
   facts.license = listing->license;
   // The commit, not the name: a branch that moves between two requests must not mix two versions.
-  const auto config = tools.hub.file(repository, facts.revision, "config.json", patience);
+  const auto config =
+      tools.hub.file(repository, facts.revision, "config.json", *hub_access, patience);
   if (!config) {
     return tl::unexpected(config.error());
   }
@@ -55,11 +74,14 @@ Result<Facts> preflight(const TuningRequest& request, const PreflightTools& tool
     remote.set_size_bytes(file.size_bytes);
     remote.set_sha256(file.sha256);
   }
-  for (const auto& url : request.workspace.tuning->input.urls) {
-    auto probed = probe(url, tools.data_http, tools.inspector, patience);
+  const ProbeTools probe_tools{tools.data_http, tools.inspector, *data_access,
+                               tools.allowed_data_paths};
+  for (const auto& url : asked.input.urls) {
+    auto probed = probe(url, probe_tools, patience);
     if (!probed) {
       return tl::unexpected(probed.error());
     }
+    probed->file.set_secret(workspace::is_file_url(url) ? "" : asked.data_secret);
     facts.data.push_back(*std::move(probed));
   }
   if (auto other = look_elsewhere(request, tools, patience, facts); !other) {

@@ -13,10 +13,13 @@ struct PreflightTools {
   const HttpClient& data_http;  // guards addresses
   const Inspector& inspector;
   const ImageSource* images = nullptr;  // nullptr: none can be looked at
+  std::filesystem::path secrets_dir{};  // of the secrets that Workspaces name; empty = none
+  std::vector<std::string> allowed_data_paths{};  // folders for file:// URLs
 };
 
-// The model first, then the data files in order: the first failure counts. Failures as those of
-// ModelHub, read_model_shape, choose_files, probe, ImageSource.
+// The named secrets first, then the model, then the data files in order: the first failure counts.
+// Failures as those of read_access (a missing secret is waited for), ModelHub, read_model_shape,
+// choose_files, probe, ImageSource.
 Result<Facts> preflight(const TuningRequest& request, const PreflightTools& tools,
                         const Patience& patience);
 

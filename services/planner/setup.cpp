@@ -102,6 +102,7 @@ Settings Settings::from_config(ConfigReader& config) {
   }
   settings.image_look_bytes = static_cast<std::uint64_t>(
       config.integer("image_look_bytes", 256 << 20, 0, std::int64_t{1} << 40));
+  settings.allowed_data_paths = config.texts("allowed_data_paths", {});
   settings.http = HttpClientOptions::from_config(config);
   return settings;
 }
@@ -132,6 +133,7 @@ Setup::Setup(const Settings& settings, workspace::PresetCatalogue catalogue)
       images_(image_options(settings), registry_http_) {
   validation_.nodes = workspace::NodeSource::kLocal;
   validation_.allowed_data_hosts = settings.http.allowed_hosts;
+  validation_.allowed_data_paths = settings.allowed_data_paths;
   validation_.presets = &catalogue_;
 }
 

@@ -30,11 +30,12 @@ struct Settings {
   std::set<std::string> insecure_registries;              // host:port spoken to in plain HTTP
   std::vector<std::filesystem::path> allowed_host_paths;  // folders for hostPath volumes
   std::uint64_t image_look_bytes = 0;                     // see ImageSourceOptions::look_bytes
+  std::vector<std::string> allowed_data_paths;            // folders for file:// URLs
   HttpClientOptions http;
 
-  // Keys secrets_dir, insecure_registries, allowed_host_paths, image_look_bytes,
-  // model_hub, inspect, presets_file, placement, work_dir, memory_bytes, request_limit,
-  // preflight_limit, config_map_limit, and those of HttpClientOptions.
+  // Keys secrets_dir, insecure_registries, allowed_host_paths, allowed_data_paths,
+  // image_look_bytes, model_hub, inspect, presets_file, placement, work_dir, memory_bytes,
+  // request_limit, preflight_limit, config_map_limit, and those of HttpClientOptions.
   static Settings from_config(ConfigReader& config);
 };
 
@@ -44,7 +45,14 @@ class Setup {
   // Permanent `ConfigInvalid`, `PresetsInvalid`, `FileUnreadable`.
   static Result<std::unique_ptr<Setup>> make(const Settings& settings);
 
-  PreflightTools tools() const { return {hub_, data_http_, inspector_, &images_}; }
+  PreflightTools tools() const {
+    return {hub_,
+            data_http_,
+            inspector_,
+            &images_,
+            settings_.secrets_dir,
+            settings_.allowed_data_paths};
+  }
   const workspace::ValidationOptions& validation() const { return validation_; }
   const Settings& settings() const { return settings_; }
 

@@ -1,8 +1,10 @@
 // The admission rules of the member tuning, and of presets.
 #include <fmt/format.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
+#include "runtime/http_client.h"
 #include "workspace/image_reference.h"
 #include "workspace/rules.h"
 #include "workspace/spelling.h"
@@ -24,13 +26,15 @@ void check_access(const json& preset, const std::string& path, Admission& admiss
   if (mode != "private") {
     return;
   }
-  if (path.starts_with("tuning")) {
+  const json& options = member_of(preset, "presetOptions");
+  if (path.starts_with("tuning") && member_of(options, "modelAccessSecret").is_null()) {
     admission.refuse(
         Rule::kAccessModePrivate,
-        sentence(path + ".accessMode", "public", "private",
+        sentence(path + ".presetOptions.modelAccessSecret", "the name of a Secret with private",
+                 "none",
                  "private model images are not supported: name the model's repository on the hub "
-                 "as 'org/name' and the token's Secret in presetOptions.modelAccessSecret"));
-  } else if (member_of(member_of(preset, "presetOptions"), "image").is_null()) {
+                 "as 'org/name' and the Secret whose key HF_TOKEN opens it"));
+  } else if (!path.starts_with("tuning") && member_of(options, "image").is_null()) {
     admission.refuse(Rule::kAccessModePrivate,
                      sentence(path + ".presetOptions.image", "the model's image", "none",
                               "accessMode private means that the model comes from it"));
@@ -66,6 +70,14 @@ void check_method(const json& tuning, const Tuning& read, Admission& admission) 
   }
 }
 
+// Two spellings of one URL are one; what cannot be parsed stands for itself.
+std::string canonical(const std::string& url) {
+  const auto parsed = parse_url(url);
+  return !parsed ? url
+                 : fmt::format("{}://{}:{}{}?{}", parsed->scheme, parsed->host, parsed->port,
+                               parsed->path, parsed->query);
+}
+
 void check_urls(const std::vector<std::string>& urls, const ValidationOptions& options,
                 Admission& admission) {
   if (urls.size() > kMaxUrls) {
@@ -73,6 +85,7 @@ void check_urls(const std::vector<std::string>& urls, const ValidationOptions& o
                                                     std::to_string(urls.size()), "join the files"));
     return;
   }
+  std::map<std::string, std::size_t> seen;
   for (std::size_t i = 0; i < urls.size(); ++i) {
     const std::string where = fmt::format("tuning.input.urls[{}]: ", i);
     const bool file = is_file_url(urls[i]);
@@ -80,6 +93,12 @@ void check_urls(const std::vector<std::string>& urls, const ValidationOptions& o
                               : url_problem(urls[i], options.allowed_data_hosts);
     if (problem) {
       admission.refuse(file ? Rule::kInputFile : Rule::kInputUrl, where + *problem);
+    }
+    if (const auto [first, fresh] = seen.emplace(canonical(urls[i]), i); !fresh) {
+      admission.refuse(Rule::kInputUrlUnique,
+                       fmt::format("{}expected each file once, found that of tuning.input.urls[{}] "
+                                   "again; leave it out",
+                                   where, first->second));
     }
   }
 }

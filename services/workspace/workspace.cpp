@@ -123,7 +123,10 @@ void read_volume(Reader& read, const json& holder, const std::string& path, End&
 
 Tuning read_tuning(Reader& read, const json& from) {
   Tuning tuning;
-  tuning.preset = read.text(read.object(from, "tuning.preset"), "tuning.preset.name");
+  const json& preset = read.object(from, "tuning.preset");
+  tuning.preset = read.text(preset, "tuning.preset.name");
+  tuning.model_access_secret = read.text(read.object(preset, "tuning.preset.presetOptions"),
+                                         "tuning.preset.presetOptions.modelAccessSecret");
   tuning.method = method_of(read.text(from, "tuning.method"));
   tuning.config = read.text(from, "tuning.config");
   const json& input = read.object(from, "tuning.input");
@@ -174,9 +177,12 @@ Result<Workspace> read_workspace(const json& given) {
   workspace.resource = read_resource(read, object);
   if (const json& tuning = read.object(object, "tuning"); !tuning.is_null()) {
     workspace.tuning = read_tuning(read, tuning);
-    const auto replace = workspace.metadata.annotations.find(kReplaceTagAnnotation);
-    workspace.tuning->output.replace_tag =
-        replace != workspace.metadata.annotations.end() && replace->second == "true";
+    const auto annotation = [&](const char* name) {
+      const auto found = workspace.metadata.annotations.find(name);
+      return found == workspace.metadata.annotations.end() ? std::string() : found->second;
+    };
+    workspace.tuning->output.replace_tag = annotation(kReplaceTagAnnotation) == "true";
+    workspace.tuning->data_secret = annotation(kDataSecretAnnotation);
   }
   workspace.inference = !read.object(object, "inference").is_null();
   if (!read.problem().empty()) {

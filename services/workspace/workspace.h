@@ -18,6 +18,8 @@ inline constexpr const char* kTrainingConfigKey = "training_config.yaml";
 inline constexpr const char* kAnnotationPrefix = "tunesmith.dev/";
 // "true": an output that holds another tuning's adapter, or somebody else's, may be overwritten.
 inline constexpr const char* kReplaceTagAnnotation = "tunesmith.dev/replace-tag";
+// Names the secret that authorises the download of tuning.input.urls.
+inline constexpr const char* kDataSecretAnnotation = "tunesmith.dev/data-secret";
 
 struct Metadata {
   std::string name, name_space, uid;
@@ -50,7 +52,9 @@ struct DataDestination {
 };
 
 struct Tuning {
-  std::string preset;  // as the user wrote it
+  std::string preset;               // as the user wrote it
+  std::string model_access_secret;  // preset.presetOptions.modelAccessSecret, empty = none
+  std::string data_secret;          // kDataSecretAnnotation, empty = none
   events::v1::TuningMethod method = events::v1::TUNING_METHOD_UNSPECIFIED;
   std::string config;  // name of a ConfigMap, empty = the defaults
   DataSource input;

@@ -14,6 +14,10 @@ void merge(Fault& into, const Fault& rule) {
   if (!rule.retry_after.empty()) into.retry_after = rule.retry_after;
   if (!rule.redirect.empty()) into.redirect = rule.redirect;
   if (!rule.bearer_token.empty()) into.bearer_token = rule.bearer_token;
+  if (!rule.basic_auth.empty()) into.basic_auth = rule.basic_auth;
+  if (!rule.etag.empty()) into.etag = rule.etag;
+  if (rule.ignore_range) into.ignore_range = true;
+  if (rule.range_from) into.range_from = rule.range_from;
   if (rule.cut_after) into.cut_after = rule.cut_after;
   if (rule.stall_after) into.stall_after = rule.stall_after;
   if (rule.corrupt_at) into.corrupt_at = rule.corrupt_at;
@@ -33,6 +37,14 @@ void read_field(Fault& fault, const std::string& name, const nlohmann::json& val
     fault.redirect = value.get<std::string>();
   } else if (name == "bearer_token") {
     fault.bearer_token = value.get<std::string>();
+  } else if (name == "basic_auth") {
+    fault.basic_auth = value.get<std::string>();
+  } else if (name == "etag") {
+    fault.etag = value.get<std::string>();
+  } else if (name == "ignore_range") {
+    fault.ignore_range = value.get<bool>();
+  } else if (name == "range_from") {
+    fault.range_from = value.get<std::uint64_t>();
   } else if (name == "cut_after") {
     fault.cut_after = value.get<std::uint64_t>();
   } else if (name == "stall_after") {
@@ -44,6 +56,11 @@ void read_field(Fault& fault, const std::string& name, const nlohmann::json& val
   } else {
     throw std::invalid_argument("unknown key");
   }
+}
+
+bool matches(const std::string& pattern, const std::string& path) {
+  return pattern.ends_with('*') ? path.starts_with(pattern.substr(0, pattern.size() - 1))
+                                : pattern == path;
 }
 
 }  // namespace
@@ -85,7 +102,7 @@ Fault FaultTable::take(const std::string& path) {
   const std::lock_guard lock(mutex_);
   Fault result;
   for (Fault& rule : faults_) {
-    if (rule.path != "*" && rule.path != path) continue;
+    if (!matches(rule.path, path)) continue;
     if (rule.times) {
       if (*rule.times <= 0) continue;
       --*rule.times;

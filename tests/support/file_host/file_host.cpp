@@ -104,6 +104,14 @@ class FileHost::Impl {
         request.get_header_value("Authorization") != "Bearer " + fault.bearer_token) {
       response.set_header("WWW-Authenticate", "Bearer");
       answer_error(response, 401, "GatedRepo", "a token is required");
+    } else if (!fault.basic_auth.empty() &&
+               request.get_header_value("Authorization") !=
+                   httplib::make_basic_authentication_header(
+                       fault.basic_auth.substr(0, fault.basic_auth.find(':')),
+                       fault.basic_auth.substr(fault.basic_auth.find(':') + 1))
+                       .second) {
+      response.set_header("WWW-Authenticate", "Basic realm=\"data\"");
+      answer_error(response, 401, "", "a password is required");
     } else if (!fault.redirect.empty()) {
       response.set_redirect(fault.redirect);
     } else if (fault.status != 0) {
@@ -160,13 +168,16 @@ class FileHost::Impl {
     if (!fs::is_regular_file(path, error))
       return answer_error(response, 404, "EntryNotFound", "no such file");
     const std::uint64_t size = fs::file_size(path, error);
-    const std::string etag = '"' + digests_.sha256(path) + '"';
-    response.set_header("ETag", etag);
-    response.set_header("Accept-Ranges", "bytes");
+    const std::string etag = fault.etag.empty() ? '"' + digests_.sha256(path) + '"' : fault.etag;
+    if (etag != "none") response.set_header("ETag", etag);
+    response.set_header("Accept-Ranges", fault.ignore_range ? "none" : "bytes");
     Slice slice{.offset = 0, .length = size};
     const std::string if_range = request.get_header_value("If-Range");
-    if (request.has_header("Range") && (if_range.empty() || if_range == etag)) {
-      const auto wanted = parse_range(request.get_header_value("Range"), size);
+    const bool ranged = request.has_header("Range") && (if_range.empty() || if_range == etag);
+    if (!fault.ignore_range && (ranged || fault.range_from)) {
+      const auto wanted = fault.range_from
+                              ? parse_range(fmt::format("bytes={}-", *fault.range_from), size)
+                              : parse_range(request.get_header_value("Range"), size);
       if (!wanted) {
         response.set_header("Content-Range", fmt::format("bytes */{}", size));
         return answer_error(response, 416, "", "range not satisfiable");

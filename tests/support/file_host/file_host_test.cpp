@@ -254,5 +254,26 @@ TEST(FileHost, SaysWhatItCannotServe) {
   EXPECT_EQ(host.error(), "/nonexistent is no folder");
 }
 
+TEST_F(FileHostTest, AsksForAPasswordBelowAPath) {
+  fault({{"path", "/data/*"}, {"basic_auth", "me:pass"}});
+  EXPECT_EQ(client_->Get("/data/train.txt")->status, 401);
+  EXPECT_EQ(client_->Get("/models/acme/tiny/config.json")->status, 200);
+  client_->set_basic_auth("me", "pass");
+  EXPECT_EQ(client_->Get("/data/train.txt")->status, 200);
+}
+
+TEST_F(FileHostTest, RangesAndTagsCanBeWrong) {
+  fault({{"path", "/data/train.txt"}, {"ignore_range", true}, {"etag", "none"}});
+  auto got = client_->Get("/data/train.txt", {{"Range", "bytes=5-9"}});
+  EXPECT_EQ(got->status, 200);
+  EXPECT_EQ(got->body.size(), content_.size());
+  EXPECT_FALSE(got->has_header("ETag"));
+  fault({{"path", "/data/train.txt"}, {"range_from", 3}, {"etag", "\"other\""}});
+  got = client_->Get("/data/train.txt", {{"Range", "bytes=5-9"}});
+  EXPECT_EQ(got->status, 206);
+  EXPECT_EQ(got->body, content_.substr(3));
+  EXPECT_EQ(got->get_header_value("ETag"), "\"other\"");
+}
+
 }  // namespace
 }  // namespace tunesmith::testing
