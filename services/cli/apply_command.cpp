@@ -100,6 +100,7 @@ Result<int> validate(const CommandContext& context, Session& session,
                      const std::vector<Document>& documents) {
   workspace::ValidationOptions options;
   options.allowed_data_hosts = session.allowed_data_hosts;
+  options.allowed_data_paths = session.allowed_data_paths;
   int refused = 0;
   for (const Document& document : documents) {
     workspace::Admission admission;

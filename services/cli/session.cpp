@@ -19,6 +19,7 @@ constexpr int kMaxConflicts = 8;
 struct Opened {
   std::unique_ptr<bus::Connection> connection;
   std::set<std::string> allowed_data_hosts;
+  std::vector<std::string> allowed_data_paths;
 };
 
 // `config_name`: which user of the stack, "cli" or "admin".
@@ -38,6 +39,7 @@ Result<Opened> open(const CommandContext& context, const std::string& config_nam
   options.connect_timeout = kPatience;
   options.publish_timeout = kPatience;
   const auto hosts = config->texts("allowed_data_hosts", {});
+  auto paths_allowed = config->texts("allowed_data_paths", {});
   if (auto read = config->finish(); !read) return tl::unexpected(read.error());
   auto connection = bus::Connection::open(options, Log::silent(), context.stop);
   if (!connection) {
@@ -47,7 +49,7 @@ Result<Opened> open(const CommandContext& context, const std::string& config_nam
     }
     return tl::unexpected(failure);
   }
-  return Opened{std::move(*connection), {hosts.begin(), hosts.end()}};
+  return Opened{std::move(*connection), {hosts.begin(), hosts.end()}, std::move(paths_allowed)};
 }
 
 Result<json> parse(const bus::KeyValueEntry& entry) {
@@ -64,7 +66,7 @@ Result<Session> open_session(const CommandContext& context) {
   auto workspaces = opened->connection->key_value(bus::bucket::kWorkspaces);
   if (!workspaces) return tl::unexpected(workspaces.error());
   return Session{std::move(opened->connection), std::move(*workspaces),
-                 std::move(opened->allowed_data_hosts)};
+                 std::move(opened->allowed_data_hosts), std::move(opened->allowed_data_paths)};
 }
 
 Result<std::unique_ptr<bus::Connection>> open_bus(const CommandContext& context) {

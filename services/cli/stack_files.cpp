@@ -179,14 +179,18 @@ class StackWriter {
             {"nats_password_file", nats_password_file(paths_, user)}};
   }
 
-  // What reaches out to model hubs and data hosts.
+  // What reaches out to model hubs and data hosts, with the secrets that Workspaces name.
   json outside_config() const {
     json config = json::object();
     if (!options_.connect_to.empty()) config["connect_to"] = options_.connect_to;
     if (!options_.allowed_data_hosts.empty()) {
       config["allowed_data_hosts"] = options_.allowed_data_hosts;
     }
+    if (!options_.allowed_data_paths.empty()) {
+      config["allowed_data_paths"] = options_.allowed_data_paths;
+    }
     if (!options_.ca_file.empty()) config["ca_file"] = options_.ca_file;
+    config["secrets_dir"] = paths_.secrets();
     return config;
   }
 
@@ -249,6 +253,9 @@ class StackWriter {
     json config = bus_config("cli");
     if (!options_.allowed_data_hosts.empty()) {
       config["allowed_data_hosts"] = options_.allowed_data_hosts;
+    }
+    if (!options_.allowed_data_paths.empty()) {
+      config["allowed_data_paths"] = options_.allowed_data_paths;
     }
     if (auto written = write_file(paths_.config("cli.yaml"), to_yaml(config)); !written) {
       return written;

@@ -53,6 +53,7 @@ Result<void> read_stack_options(const fs::path& file, StackOptions& options) {
   options.log_level = config->text("log_level", options.log_level);
   options.connect_to = config->text_map("connect_to");
   options.allowed_data_hosts = config->texts("allowed_data_hosts", options.allowed_data_hosts);
+  options.allowed_data_paths = config->texts("allowed_data_paths", options.allowed_data_paths);
   return config->finish();
 }
 

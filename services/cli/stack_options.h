@@ -17,6 +17,7 @@ struct StackOptions {
   // "host:port" → "address:port", for model hub and data hosts.
   std::map<std::string, std::string> connect_to{};
   std::vector<std::string> allowed_data_hosts{};
+  std::vector<std::string> allowed_data_paths{};  // folders that Workspaces may name files in
   std::string ca_file{};
   std::string log_level = "info";
   std::filesystem::path nats_server{};  // empty = looked up in PATH and /usr/sbin
@@ -29,8 +30,8 @@ Result<void> add_connect_to(StackOptions& options, const std::string& text);
 // The stack's folder: `given`, else $TUNESMITH_HOME, else ~/.tunesmith.
 std::filesystem::path stack_dir(const std::string& given);
 
-// Reads the keys workers, model_hub, connect_to, allowed_data_hosts, ca_file, log_level from a YAML
-// file. Permanent `ConfigInvalid`.
+// Reads the keys workers, model_hub, connect_to, allowed_data_hosts, allowed_data_paths, ca_file,
+// log_level from a YAML file. Permanent `ConfigInvalid`.
 Result<void> read_stack_options(const std::filesystem::path& file, StackOptions& options);
 
 // A program of that name in PATH or the folders of system programs; empty when there is none.

@@ -1,232 +1,204 @@
 #include "file_cache.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include <nlohmann/json.hpp>
 
 #include "runtime/sha256.h"
+#include "runtime/text.h"
+#include "workspace/url_guard.h"
 
 namespace tunesmith::gpu_worker {
 namespace {
 
 namespace fs = std::filesystem;
+using nlohmann::json;
 
-// Held while a file is fetched; the kernel lets go of it when the process dies.
-class FileLock {
- public:
-  explicit FileLock(const fs::path& path)
-      : fd_(open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600)) {}
-  ~FileLock() {
-    if (fd_ >= 0) close(fd_);
-  }
-  FileLock(const FileLock&) = delete;
-  FileLock& operator=(const FileLock&) = delete;
+constexpr std::size_t kCopyPiece = 1u << 20;
 
-  // False at a stop. The kernel has no way to be woken by both a lock and a stop: it is asked
-  // again.
-  bool lock(const std::stop_token& stop) const {
-    constexpr std::chrono::milliseconds kAskAgain{200};
-    while (flock(fd_, LOCK_EX | LOCK_NB) != 0) {
-      if (!wait_for(kAskAgain, stop)) return false;
-    }
-    return true;
-  }
-  bool ok() const { return fd_ >= 0; }
+std::string cache_key(const events::v1::RemoteFile& file, AccessTo from) {
+  if (from == AccessTo::kModelHub && !file.sha256().empty()) return file.sha256();
+  return sha256_hex(file.url() + "\n" + file.etag() + "\n" + file.sha256());
+}
 
- private:
-  int fd_;
+struct Facts {
+  std::string sha256;  // empty = not known: the entry is of no use
+  bool is_private = false;
 };
 
-// The part file, opened for appending; a server that answers with the whole file starts it anew.
-class PartFile {
- public:
-  explicit PartFile(const fs::path& path)
-      : fd_(open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600)) {
-    size_ = fd_ < 0 ? 0 : static_cast<std::uint64_t>(lseek(fd_, 0, SEEK_END));
-  }
-  ~PartFile() {
-    if (fd_ >= 0) close(fd_);
-  }
-  PartFile(const PartFile&) = delete;
-  PartFile& operator=(const PartFile&) = delete;
-
-  bool ok() const { return fd_ >= 0; }
-  std::uint64_t size() const { return size_; }
-  bool restart() {
-    size_ = 0;
-    return ftruncate(fd_, 0) == 0 && lseek(fd_, 0, SEEK_SET) == 0;
-  }
-  bool append(std::string_view piece) {
-    while (!piece.empty()) {
-      const ssize_t written = write(fd_, piece.data(), piece.size());
-      if (written < 0) return false;
-      size_ += static_cast<std::uint64_t>(written);
-      piece.remove_prefix(static_cast<std::size_t>(written));
-    }
-    return true;
-  }
-  bool sync() const { return fsync(fd_) == 0; }
-
- private:
-  int fd_;
-  std::uint64_t size_ = 0;
-};
-
-std::string cache_key(const events::v1::RemoteFile& file) {
-  return file.sha256().empty() ? sha256_hex(file.url() + "\n" + file.etag()) : file.sha256();
+Facts read_facts(const fs::path& path) {
+  const auto text = read_file(path, 4096);
+  const json facts = text ? json::parse(*text, nullptr, false) : json();
+  const bool whole = facts.is_object() && facts.contains("sha256") && facts["sha256"].is_string() &&
+                     facts.contains("private") && facts["private"].is_boolean();
+  return whole ? Facts{facts["sha256"].get<std::string>(), facts["private"].get<bool>()} : Facts{};
 }
 
-bool may_go_away(int status) {
-  return status == 408 || status == 425 || status == 429 || status / 100 == 5;
+// Cut off by a stop, which a file of many GiB needs.
+Result<std::string> digest_of(const fs::path& path, const std::stop_token& stop) {
+  const auto file = LocalFile::open(path, {path.parent_path().string()});
+  if (!file) return tl::unexpected(file.error());
+  return file->sha256(stop);
 }
 
-Result<void> judge_status(int status, const std::string& shown_url) {
-  if (status / 100 == 2) return {};
-  if (status == 404 || status == 410) {
-    return permanent("DataNotFound",
-                     fmt::format("expected a file at {}, the host answers {}: check the address",
-                                 shown_url, status));
-  }
-  if (status == 401 || status == 403) {
-    return permanent(
-        "DataAccessDenied",
-        fmt::format("{} may not be read without (other) credentials: the host answers {}",
-                    shown_url, status));
-  }
-  const std::string message = fmt::format("{} answers {}", shown_url, status);
-  return may_go_away(status) ? transient("DownloadFailed", message)
-                             : permanent("DownloadFailed", message);
-}
-
-Result<void> verify(const fs::path& part, const events::v1::RemoteFile& file,
-                    const std::string& shown_url) {
-  std::error_code error;
-  const auto size_bytes = fs::file_size(part, error);
-  if (file.size_bytes() != 0 && size_bytes != file.size_bytes()) {
-    return permanent("SizeMismatch",
-                     fmt::format("{} was planned with {} bytes and has {}: it was changed since; "
-                                 "apply the Workspace again",
-                                 shown_url, file.size_bytes(), size_bytes));
-  }
-  if (file.sha256().empty()) return {};
-  auto found = sha256_of_file(part);
-  if (!found) return tl::unexpected(found.error());
-  if (*found != file.sha256()) {
-    return permanent("ChecksumMismatch",
-                     fmt::format("{} should have sha256 {} and has {}: the host "
-                                 "serves something else",
-                                 shown_url, file.sha256(), *found));
-  }
-  return {};
+void drop(const fs::path& path) {
+  std::error_code ignored;  // whoever needs the place finds out
+  fs::remove(path, ignored);
 }
 
 }  // namespace
 
+// One fetch: where its files lie, and who asks.
+struct FileCache::Entry {
+  const events::v1::RemoteFile& file;
+  const Access& access;
+  const FetchListener& listener;
+  fs::path complete, part, facts, lock;
+
+  Entry(const fs::path& folder, const events::v1::RemoteFile& planned, AccessTo from,
+        const Access& given, const FetchListener& hears)
+      : file(planned), access(given), listener(hears), complete(folder / cache_key(planned, from)) {
+    part = complete.string() + ".part";
+    facts = complete.string() + ".facts";
+    lock = complete.string() + ".lock";
+  }
+  std::string shown() const { return redact_url(file.url()); }
+};
+
 FileCache::FileCache(fs::path folder, const HttpClient& http, const Clock& clock, Log log,
-                     FetchLimits limits)
-    : folder_(std::move(folder)),
+                     FetchLimits limits, CacheRules rules)
+    : folder_(fs::absolute(folder)),
       http_(http),
       clock_(clock),
       log_(std::move(log)),
-      limits_(limits) {}
+      limits_(limits),
+      rules_(std::move(rules)) {}
 
 Result<fs::path> FileCache::fetch(const events::v1::RemoteFile& file, const FetchListener& listener,
-                                  std::stop_token stop) const {
+                                  std::stop_token stop, const Access& access) const {
+  const Entry entry(folder_, file, rules_.from, access, listener);
   std::error_code error;
-  fs::create_directories(folder_, error);
-  const fs::path complete = folder_ / cache_key(file);
-  const fs::path part = complete.string() + ".part";
-  const FileLock lock(complete.string() + ".lock");
-  if (!lock.ok()) return transient("DiskFull", "could not write " + complete.string() + ".lock");
-  if (!lock.lock(stop)) return transient("Stopped", "the download was stopped");
+  if (fs::create_directories(folder_, error)) {
+    fs::permissions(folder_, fs::perms::owner_all, error);
+  }
+  const FileLock lock(entry.lock);
+  const auto on_busy = [&] {
+    listener.on_waiting({FailureClass::kTransient, "CacheBusy",
+                         entry.shown() + " is just being fetched by another worker here"});
+  };
+  if (auto locked = lock.lock(on_busy, stop); !locked) return tl::unexpected(locked.error());
   if (file.sha256().empty() && file.etag().empty()) {
     // Nothing would show that the host has another version by now.
-    fs::remove(complete, error);
-    fs::remove(part, error);
+    drop(entry.complete);
+    drop(entry.part);
   }
-  if (fs::exists(complete)) {
-    listener.on_bytes(fs::file_size(complete, error));
-    return complete;
+  const auto usable = is_usable(entry, stop);
+  if (!usable) return tl::unexpected(usable.error());
+  if (!*usable) {
+    drop(entry.complete);
+    if (auto brought = bring(entry, stop); !brought) return tl::unexpected(brought.error());
   }
-  if (auto fetched = fetch_whole(file, part, listener, stop); !fetched) {
-    return tl::unexpected(fetched.error());
-  }
-  if (auto verified = verify(part, file, redact_url(file.url())); !verified) {
-    fs::remove(part, error);
-    return tl::unexpected(verified.error());
-  }
-  fs::rename(part, complete, error);
-  if (error) return transient("DiskFull", "could not store " + complete.string());
-  return complete;
+  listener.on_bytes(fs::file_size(entry.complete, error));
+  return entry.complete;
 }
 
-Result<void> FileCache::fetch_whole(const events::v1::RemoteFile& file, const fs::path& part,
-                                    const FetchListener& listener, std::stop_token stop) const {
-  const auto deadline = clock_.steady_now() + limits_.deadline;
-  Backoff backoff(limits_.backoff, std::hash<std::string>{}(file.url()));
+// False when there is no entry, or one that is damaged.
+Result<bool> FileCache::is_usable(const Entry& entry, const std::stop_token& stop) const {
+  if (!fs::exists(entry.complete)) return false;
+  const Facts facts = read_facts(entry.facts);
+  const auto found = digest_of(entry.complete, stop);
+  if (stop.stop_requested()) return transient("Stopped", "the download was stopped");
+  const auto& planned = entry.file.sha256();
+  const bool whole = found && *found == facts.sha256 && (planned.empty() || *found == planned);
+  if (!whole) {
+    log_.warning("a cached file is damaged, it is fetched again", {{"url", entry.shown()}});
+    return false;
+  }
+  const bool asks = facts.is_private || workspace::is_file_url(entry.file.url());
+  if (auto proved = asks ? prove_access(entry, stop) : Result<void>(); !proved) {
+    return tl::unexpected(proved.error());
+  }
+  return true;
+}
+
+Result<LocalFile> FileCache::open_local(const Entry& entry) const {
+  const auto path = workspace::file_url_path(entry.file.url());
+  if (!path) return permanent("UrlInvalid", "expected file:///path, found " + entry.shown());
+  return LocalFile::open(*path, rules_.allowed_data_paths);
+}
+
+Result<void> FileCache::prove_access(const Entry& entry, const std::stop_token& stop) const {
+  if (!workspace::is_file_url(entry.file.url())) {
+    return Download({entry.file, entry.access, rules_.from, entry.listener}, http_, clock_, log_,
+                    limits_)
+        .prove(stop);
+  }
+  const auto opened = open_local(entry);
+  return opened ? Result<void>() : tl::unexpected(opened.error());
+}
+
+Result<void> FileCache::bring(const Entry& entry, const std::stop_token& stop) const {
+  Download download({entry.file, entry.access, rules_.from, entry.listener}, http_, clock_, log_,
+                    limits_);
+  bool anew = false;
   while (true) {
-    auto fetched = fetch_part(file, part, listener, stop);
-    if (fetched) return {};
-    const Failure& failure = fetched.error();
-    if (failure.failure_class != FailureClass::kTransient || failure.reason == "DiskFull" ||
-        stop.stop_requested()) {
-      return tl::unexpected(failure);
-    }
-    if (clock_.steady_now() >= deadline) return permanent("DownloadFailed", failure.message);
-    log_.warning(
-        "download interrupted, going on",
-        {{"url", redact_url(file.url())}, {"reason", failure.reason}, {"detail", failure.message}});
-    listener.on_waiting(failure);
-    if (!wait_for(backoff.next(), stop)) return transient("Stopped", "the download was stopped");
+    auto fetched = workspace::is_file_url(entry.file.url())
+                       ? download.persist([&] { return copy(entry, stop); }, stop)
+                       : download.fetch(entry.part, stop);
+    if (!fetched) return fetched;
+    const auto digest = verified_digest(entry, stop);
+    if (digest) return keep(entry, *digest);
+    if (stop.stop_requested()) return tl::unexpected(digest.error());
+    drop(entry.part);
+    // What was put together of several answers may have been our own doing: once more, in one go.
+    if (anew || !download.resumed()) return tl::unexpected(digest.error());
+    log_.warning("a resumed download is damaged, it begins anew", {{"url", entry.shown()}});
+    anew = true;
   }
 }
 
-Result<void> FileCache::fetch_part(const events::v1::RemoteFile& file, const fs::path& part,
-                                   const FetchListener& listener, std::stop_token stop) const {
-  PartFile out(part);
-  if (!out.ok()) return transient("DiskFull", "could not write " + part.string());
-  const std::uint64_t offset = out.size();
-  bool begun = false;
-  bool written = true;
-  HttpRequest request;
-  request.url = file.url();
-  request.stop = stop;
-  if (offset > 0) {
-    request.headers.emplace("Range", fmt::format("bytes={}-", offset));
-    if (!file.etag().empty()) request.headers.emplace("If-Range", file.etag());
+Result<void> FileCache::copy(const Entry& entry, const std::stop_token& stop) const {
+  const auto source = open_local(entry);
+  if (!source) return tl::unexpected(source.error());
+  auto part = PartFile::open(entry.part);
+  if (!part) return tl::unexpected(part.error());
+  if (auto emptied = part->restart(); !emptied) return emptied;
+  while (true) {
+    if (stop.stop_requested()) return transient("Stopped", "the copy was stopped");
+    const auto piece = source->read(part->size(), kCopyPiece);
+    if (!piece) return tl::unexpected(piece.error());
+    if (piece->empty()) return part->sync();
+    if (auto written = part->append(*piece); !written) return written;
+    entry.listener.on_bytes(part->size());
   }
-  request.on_body = [&](const HttpResponse& head, std::string_view piece) {
-    if (!begun) {
-      begun = true;
-      const bool resumed =
-          head.status == 206 &&
-          head.header("Content-Range").starts_with(fmt::format("bytes {}-", offset));
-      if (!resumed) written = out.restart();
-    }
-    written = written && out.append(piece);
-    if (written) listener.on_bytes(out.size());
-    return written;
-  };
-  auto answer = http_.send(request);
-  if (!written) return transient("DiskFull", "could not write " + part.string());
-  if (!answer) return tl::unexpected(answer.error());
-  const std::string shown_url = redact_url(file.url());
-  if (answer->status == 416) {  // our part is no beginning of this file: from the start
-    if (!out.restart()) return transient("DiskFull", "could not write " + part.string());
-    return transient("DownloadFailed",
-                     shown_url + " refused to go on at byte " + std::to_string(offset));
+}
+
+// Of the part file, when it is what was planned.
+Result<std::string> FileCache::verified_digest(const Entry& entry,
+                                               const std::stop_token& stop) const {
+  auto digest = digest_of(entry.part, stop);
+  if (!digest) return digest;
+  const auto& planned = entry.file.sha256();
+  if (planned.empty() || *digest == planned) return digest;
+  if (workspace::is_file_url(entry.file.url())) {
+    return permanent("SourceChanged", entry.shown() +
+                                          " was changed since it was planned; apply "
+                                          "the Workspace again");
   }
-  if (auto judged = judge_status(answer->status, shown_url); !judged) return judged;
-  const std::string etag = answer->header("ETag");
-  if (!file.etag().empty() && !etag.empty() && etag != file.etag()) {
-    return permanent("SourceChanged",
-                     fmt::format("{} was planned with entity tag {} and now has {}: it was changed "
-                                 "since; apply the Workspace again",
-                                 shown_url, file.etag(), etag));
-  }
-  if (!out.sync()) return transient("DiskFull", "could not write " + part.string());
+  return permanent(
+      "ChecksumMismatch",
+      fmt::format("{} should have sha256 {} and has {}: the host serves something else",
+                  entry.shown(), planned, *digest));
+}
+
+// The facts first: a complete file without them is of no use.
+Result<void> FileCache::keep(const Entry& entry, const std::string& sha256) const {
+  const bool is_private = !entry.access.authorization.empty();
+  const json facts = {{"sha256", sha256}, {"private", is_private}};
+  if (auto written = write_file(entry.facts, facts.dump(), 0600); !written) return written;
+  std::error_code error;
+  fs::rename(entry.part, entry.complete, error);
+  if (error) return tl::unexpected(write_failure(entry.complete, error.value()));
   return {};
 }
 

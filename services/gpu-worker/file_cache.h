@@ -1,62 +1,66 @@
-// Fetches what a plan names into a folder shared by all runs on this node: resumed after a cut,
-// proved by size and SHA-256.
+// Fetches what a plan names into a folder shared by all runs on this machine: proved by size and
+// SHA-256, and given only to whom the host gives it too.
 #pragma once
 
-#include <chrono>
-#include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <stop_token>
+#include <string>
+#include <vector>
 
+#include "download.h"
+#include "runtime/access.h"
 #include "runtime/clock.h"
 #include "runtime/http_client.h"
+#include "runtime/local_file.h"
 #include "runtime/log.h"
 #include "runtime/result.h"
-#include "runtime/retry.h"
 #include "tunesmith/events/v1/plan.pb.h"
 
 namespace tunesmith::gpu_worker {
 
-struct FetchLimits {
-  std::chrono::milliseconds deadline{std::chrono::hours(2)};  // of one file, all retries together
-  BackoffPolicy backoff;
+// Whose files a cache holds.
+struct CacheRules {
+  // The hub is the operator's: what it says of a content's SHA-256 names the file, so that
+  // repositories share weights. A data host is anybody's: its files are named by URL too, or a host
+  // could claim the digest of a file that it may not read and be given it.
+  AccessTo from = AccessTo::kData;
+  std::vector<std::string> allowed_data_paths{};  // folders for file:// URLs
 };
 
-struct FetchListener {
-  // How many bytes of this file are there; a file that was cached is told once.
-  std::function<void(std::uint64_t bytes)> on_bytes;
-  // What interrupted the download, which will be tried again.
-  std::function<void(const Failure& why)> on_waiting;
-};
-
-// Layout of the folder: `<key>` is a complete file, `<key>.part` one on its way, `<key>.lock` who
-// fetches it. The key is the content's SHA-256 where the plan knows it, else the SHA-256 of URL and
-// entity tag: what may differ never shares a name. A file with neither is fetched anew each time.
-// Several processes may use one folder.
+// Layout of the folder (0700; files 0600): `<key>` is a complete file, `<key>.facts` its SHA-256
+// and whether a secret opened it, `<key>.part` one on its way, `<key>.lock` who fetches it. Keys
+// are digests; no name tells of a URL or secret. A file that nothing identifies (no SHA-256, no
+// entity tag) is fetched anew each time. Several processes may use one folder. Thread-safe.
 class FileCache {
  public:
   // All references outlive the cache.
   FileCache(std::filesystem::path folder, const HttpClient& http, const Clock& clock, Log log,
-            FetchLimits limits);
+            FetchLimits limits, CacheRules rules = {});
 
-  // The path of the complete file (mode 0600). Permanent `DataNotFound` (404, 410),
-  // `DataAccessDenied` (401, 403), `ChecksumMismatch`, `SizeMismatch`, `SourceChanged` (another
-  // entity tag than planned), `DownloadFailed` (another refusal, or the deadline is over);
-  // Transient `DiskFull`, `Stopped`.
+  // The path of the complete file, whose content was verified by this call: a cached one is read
+  // again, and fetched anew when it is damaged. One that a secret opened is given only after the
+  // host gave its first byte to `access` (docs/decisions/0005). Failures as those of Download, and
+  // Permanent `ChecksumMismatch`, `FileNotAllowed`; Transient `Stopped`.
   Result<std::filesystem::path> fetch(const events::v1::RemoteFile& file,
-                                      const FetchListener& listener, std::stop_token stop) const;
+                                      const FetchListener& listener, std::stop_token stop,
+                                      const Access& access = {}) const;
 
  private:
-  Result<void> fetch_part(const events::v1::RemoteFile& file, const std::filesystem::path& part,
-                          const FetchListener& listener, std::stop_token stop) const;
-  Result<void> fetch_whole(const events::v1::RemoteFile& file, const std::filesystem::path& part,
-                           const FetchListener& listener, std::stop_token stop) const;
+  struct Entry;
+  Result<bool> is_usable(const Entry& entry, const std::stop_token& stop) const;
+  Result<LocalFile> open_local(const Entry& entry) const;
+  Result<void> prove_access(const Entry& entry, const std::stop_token& stop) const;
+  Result<void> bring(const Entry& entry, const std::stop_token& stop) const;
+  Result<void> copy(const Entry& entry, const std::stop_token& stop) const;
+  Result<std::string> verified_digest(const Entry& entry, const std::stop_token& stop) const;
+  Result<void> keep(const Entry& entry, const std::string& sha256) const;
 
   std::filesystem::path folder_;
   const HttpClient& http_;
   const Clock& clock_;
   const Log log_;
   FetchLimits limits_;
+  const CacheRules rules_;
 };
 
 }  // namespace tunesmith::gpu_worker

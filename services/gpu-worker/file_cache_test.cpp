@@ -1,154 +1,176 @@
 #include "file_cache.h"
 
-#include <gtest/gtest.h>
+#include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <thread>
 
-#include "file_host/file_host.h"
+#include "file_cache_fixture.h"
 #include "run_folder.h"
-#include "runtime/sha256.h"
 
 namespace tunesmith::gpu_worker {
 namespace {
 
 namespace fs = std::filesystem;
-using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
-class FileCacheTest : public ::testing::Test {
+class FileCacheTest : public CacheFixture {
  protected:
-  void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "tunesmith-cache-XXXXXX").string();
-    folder = mkdtemp(name.data());
-    fs::create_directory(folder / "www");
-    serve(std::string(300'000, 'a') + "end");
-    auto started = tunesmith::testing::FileHost::start({.root = folder / "www"});
-    ASSERT_TRUE(started.has_value());
-    host = std::move(*started);
+  // The host asks for this token from now on.
+  void ask_token(const std::string& token) const {
+    fault([&](auto& one) { one.bearer_token = token; });
   }
-  void TearDown() override { fs::remove_all(folder); }
-
-  void serve(const std::string& text) {
-    content = text;
-    std::ofstream(folder / "www/file", std::ios::binary) << text;
+  static Access access(const std::string& token) {
+    return {.secret = "team/data", .authorization = "Bearer " + token};
   }
-  events::v1::RemoteFile file() const {
-    events::v1::RemoteFile planned;
-    planned.set_url(host->url() + "/file");
-    return planned;
+  unsigned mode_of(const fs::path& path) const {
+    struct stat facts {};
+    EXPECT_EQ(::stat(path.c_str(), &facts), 0);
+    return facts.st_mode & 07777U;
   }
-  void fault(const std::function<void(tunesmith::testing::Fault&)>& set) {
-    tunesmith::testing::Fault one;
-    one.path = "/file";
-    set(one);
-    host->set_faults({one});
-  }
-  Result<fs::path> fetch(const events::v1::RemoteFile& planned, std::stop_token stop = {}) {
-    const FetchLimits limits{.deadline = 30s, .backoff = {.first = 1ms, .most = 5ms}};
-    return FileCache(folder / "cache", http, clock, Log::silent(), limits)
-        .fetch(planned, listener, std::move(stop));
-  }
-  static std::string text_of(const fs::path& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-
-  fs::path folder;
-  std::string content;
-  std::unique_ptr<tunesmith::testing::FileHost> host;
-  SystemClock clock;
-  HttpClient http{HttpClientOptions{}};
-  std::vector<Failure> waits;
-  FetchListener listener{.on_bytes = [](std::uint64_t) {},
-                         .on_waiting = [this](const Failure& why) { waits.push_back(why); }};
 };
 
-TEST_F(FileCacheTest, GoesOnWhereTheConnectionWasCutAndSaysSo) {
-  auto planned = file();
-  planned.set_sha256(sha256_hex(content));
-  fault([](auto& one) {
-    one.cut_after = 100'000;
-    one.times = 1;
-  });
-  auto fetched = fetch(planned);
-  ASSERT_TRUE(fetched.has_value()) << fetched.error().message;
-  EXPECT_EQ(text_of(*fetched), content);
-  ASSERT_EQ(waits.size(), 1u);
-  const auto requests = host->requests();
-  ASSERT_EQ(requests.size(), 2u);
-  EXPECT_EQ(requests[1].status, 206);
-}
-
 TEST_F(FileCacheTest, AKnownContentIsFetchedOnce) {
-  auto planned = file();
-  planned.set_sha256(sha256_hex(content));
-  ASSERT_TRUE(fetch(planned).has_value());
-  ASSERT_TRUE(fetch(planned).has_value());
-  EXPECT_EQ(host->requests().size(), 1u);
+  for (const auto& planned : {hashed(), tagged()}) {
+    const auto before = host->requests().size();
+    EXPECT_EQ(outcome(fetch(planned)), "");
+    EXPECT_EQ(outcome(fetch(planned)), "");
+    EXPECT_EQ(host->requests().size(), before + 1);
+  }
 }
 
 TEST_F(FileCacheTest, AContentThatNothingIdentifiesIsFetchedAnew) {
-  ASSERT_TRUE(fetch(file()).has_value());
+  EXPECT_EQ(outcome(fetch(file())), "");
   serve("another version");
-  auto fetched = fetch(file());
-  ASSERT_TRUE(fetched.has_value());
-  EXPECT_EQ(text_of(*fetched), "another version");
+  EXPECT_EQ(outcome(fetch(file())), "");
 }
 
-TEST_F(FileCacheTest, WhatIsNotAsPlannedIsRefusedAndNotKept) {
-  auto planned = file();
-  planned.set_sha256(std::string(64, '0'));
-  auto wrong_sum = fetch(planned);
-  ASSERT_FALSE(wrong_sum.has_value());
-  EXPECT_EQ(wrong_sum.error().reason, "ChecksumMismatch");
-  EXPECT_EQ(wrong_sum.error().failure_class, FailureClass::kPermanent);
+TEST_F(FileCacheTest, WhatIsDamagedOrUnprovedIsFetchedAgain) {
+  const auto planned = tagged();
+  const auto first = fetch(planned);
+  ASSERT_EQ(outcome(first), "");
+  std::fstream(*first, std::ios::in | std::ios::out | std::ios::binary) << "damaged";
+  EXPECT_EQ(outcome(fetch(planned)), "");
+  EXPECT_EQ(host->requests().size(), 2u);
+  fs::resize_file(*first, 100);
+  EXPECT_EQ(outcome(fetch(planned)), "");
+  fs::remove(first->string() + ".facts");
+  EXPECT_EQ(outcome(fetch(planned)), "");
+  EXPECT_EQ(host->requests().size(), 4u);
+}
 
-  auto sized = file();
-  sized.set_size_bytes(5);
-  EXPECT_EQ(fetch(sized).error().reason, "SizeMismatch");
-  auto tagged = file();
-  tagged.set_etag("\"other\"");
-  EXPECT_EQ(fetch(tagged).error().reason, "SourceChanged");
-  for (const auto& entry : fs::directory_iterator(folder / "cache")) {
-    EXPECT_TRUE(entry.path().extension() == ".lock" || entry.path().extension() == ".part")
-        << entry.path();
+TEST_F(FileCacheTest, WhatASecretOpenedIsGivenOnlyToWhomTheHostGivesIt) {
+  const auto planned = tagged();
+  ask_token("s3cret");
+  EXPECT_EQ(outcome(fetch(planned, {}, access("s3cret"))), "");
+  EXPECT_EQ(outcome(fetch(planned)), "DataAccessDenied");
+  EXPECT_EQ(outcome(fetch(planned, {}, access("wrong"))), "DataAccessDenied");
+  const auto before = host->requests().size();
+  EXPECT_EQ(outcome(fetch(planned, {}, access("s3cret"))), "");
+  ASSERT_EQ(host->requests().size(), before + 1);
+  EXPECT_EQ(host->requests().back().range, "bytes=0-0");
+
+  ask_token("another");  // of another user who may read it too
+  EXPECT_EQ(outcome(fetch(planned, {}, access("another"))), "");
+  EXPECT_EQ(outcome(fetch(planned, {}, access("s3cret"))), "DataAccessDenied") << "revoked";
+}
+
+TEST_F(FileCacheTest, TheProofIsOfThePlannedVersion) {
+  const auto planned = tagged();
+  ask_token("s3cret");
+  EXPECT_EQ(outcome(fetch(planned, {}, access("s3cret"))), "");
+  serve("another version, which anybody may read");
+  host->set_faults({});
+  EXPECT_EQ(outcome(fetch(planned)), "SourceChanged");
+}
+
+TEST_F(FileCacheTest, AModelIsSharedByItsContentADataFileIsNot) {
+  std::ofstream(folder / "www/liar") << "mine";
+  auto other = hashed();
+  other.set_url(host->url() + "/liar");  // a host that claims the digest of another's file
+
+  EXPECT_EQ(outcome(fetch(hashed())), "");
+  EXPECT_EQ(outcome(fetch(other)), "ChecksumMismatch");
+  rules.from = AccessTo::kModelHub;
+  EXPECT_EQ(outcome(fetch(hashed())), "");
+  EXPECT_EQ(outcome(fetch(other)), "");
+}
+
+TEST_F(FileCacheTest, NamesAndFactsTellNothing) {
+  ask_token("s3cret");
+  auto planned = tagged();
+  planned.set_url(planned.url() + "?sig=s3cret");
+  EXPECT_EQ(outcome(fetch(planned, {}, access("s3cret"))), "");
+  for (const auto& entry : fs::directory_iterator(cache_folder())) {
+    EXPECT_THAT(entry.path().stem().string(), ::testing::MatchesRegex("[0-9a-f]{64}"));
+    EXPECT_THAT(text_of(entry.path()), Not(HasSubstr("s3cret")));
   }
 }
 
-TEST_F(FileCacheTest, OnlyWhatMayGoAwayIsTriedAgain) {
-  const std::vector<std::pair<int, std::string>> refusals = {
-      {404, "DataNotFound"}, {403, "DataAccessDenied"}, {400, "DownloadFailed"}};
-  for (const auto& [status, reason] : refusals) {
-    fault([&](auto& one) { one.status = status; });
-    auto fetched = fetch(file());
-    ASSERT_FALSE(fetched.has_value());
-    EXPECT_EQ(fetched.error().reason, reason);
-    EXPECT_TRUE(waits.empty());
-  }
-  fault([](auto& one) {
-    one.status = 503;
-    one.times = 2;
-  });
-  EXPECT_TRUE(fetch(file()).has_value());
-  EXPECT_EQ(waits.size(), 2u);
-}
-
-TEST_F(FileCacheTest, AStopEndsTheWaitForAnotherWorkersDownload) {
-  auto planned = file();
-  planned.set_sha256(sha256_hex(content));
-  ASSERT_TRUE(fetch(planned).has_value());
-  const fs::path lock = folder / "cache" / (planned.sha256() + ".lock");
-  const int fd = open(lock.c_str(), O_RDWR);
-  ASSERT_EQ(flock(fd, LOCK_EX), 0);
+TEST_F(FileCacheTest, OnlyTheOwnerMayReadWhatIsThere) {
+  const mode_t before = ::umask(0);
+  EXPECT_EQ(outcome(fetch(hashed())), "");
   std::stop_source stop;
-  std::jthread stopper([&] { stop.request_stop(); });
-  auto fetched = fetch(planned, stop.get_token());
-  ASSERT_FALSE(fetched.has_value());
-  EXPECT_EQ(fetched.error().reason, "Stopped");
-  close(fd);
+  fault([](auto& one) { one.cut_after = 10; });
+  on_wait = [&](const Failure&) { stop.request_stop(); };
+  EXPECT_EQ(outcome(fetch(file(), stop.get_token())), "Stopped");
+  ::umask(before);
+  EXPECT_EQ(mode_of(cache_folder()), 0700u);
+  EXPECT_EQ(cached(".part").size(), 1u);
+  for (const auto& entry : fs::directory_iterator(cache_folder())) {
+    EXPECT_EQ(mode_of(entry.path()), 0600u) << entry.path();
+  }
+}
+
+TEST_F(FileCacheTest, TwoWorkersFetchAFileOnce) {
+  const auto planned = hashed();
+  fault([](auto& one) { one.bytes_per_second = 3'000'000; });
+  const FetchListener quiet{.on_bytes = [](std::uint64_t) {}, .on_waiting = [](const Failure&) {}};
+  std::vector<std::string> outcomes(2);
+  {
+    std::vector<std::jthread> workers;
+    for (auto& said : outcomes) {
+      workers.emplace_back([&] { said = outcome(cache().fetch(planned, quiet, {})); });
+    }
+  }
+  EXPECT_EQ(outcomes, (std::vector<std::string>{"", ""}));
+  EXPECT_EQ(host->requests().size(), 1u);
+}
+
+TEST_F(FileCacheTest, TheWaitForAnotherWorkersDownloadIsToldAndEndsWithAStop) {
+  const auto planned = hashed();
+  ASSERT_EQ(outcome(fetch(planned)), "");
+  const int fd = ::open(cached(".lock").at(0).c_str(), O_RDWR);
+  ASSERT_EQ(::flock(fd, LOCK_EX), 0);
+  std::stop_source stop;
+  on_wait = [&](const Failure&) { stop.request_stop(); };
+  EXPECT_EQ(outcome(fetch(planned, stop.get_token())), "Stopped");
+  ASSERT_EQ(waits.size(), 1u);
+  EXPECT_EQ(waits[0].reason, "CacheBusy");
+  on_wait = [&](const Failure&) { ::close(fd); };
+  EXPECT_EQ(outcome(fetch(planned)), "");
+}
+
+TEST_F(FileCacheTest, AFileOfThisMachineIsCopiedWhereItIsAllowed) {
+  auto planned = hashed();
+  planned.set_url("file://" + (folder / "www/file").string());
+  EXPECT_EQ(outcome(fetch(planned)), "FileNotAllowed");
+  rules.allowed_data_paths = {(folder / "www").string()};
+  EXPECT_EQ(outcome(fetch(planned)), "");
+  rules.allowed_data_paths.clear();
+  EXPECT_EQ(outcome(fetch(planned)), "FileNotAllowed") << "a copy is no way around";
+  EXPECT_TRUE(host->requests().empty());
+}
+
+TEST_F(FileCacheTest, AFileOfThisMachineThatChangedSinceIsTold) {
+  rules.allowed_data_paths = {(folder / "www").string()};
+  auto planned = hashed();
+  planned.set_url("file://" + (folder / "www/file").string());
+  serve("changed");
+  EXPECT_EQ(outcome(fetch(planned)), "SourceChanged");
 }
 
 TEST_F(FileCacheTest, AFileIsPlacedAgainByTheNextAttemptAndNeverOutsideItsFolder) {

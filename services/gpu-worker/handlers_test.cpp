@@ -94,6 +94,23 @@ TEST_F(HandlersTest, TrainsStoresAcceptsAndAnnounces) {
   EXPECT_TRUE((*lease)->released);
 }
 
+TEST_F(HandlersTest, ASecretThatStaysAwayEndsTheRunUnderItsName) {
+  engine(kFinish);
+  options.secrets_dir = folder / "secrets";
+  options.secret_wait = 0ms;
+  events::v1::NodesReady event;
+  event.ParseFromString(nodes_ready().payload);
+  auto& file = *event.mutable_plan()->mutable_tuning()->mutable_data()->add_files();
+  file.set_url("https://data.example.org/a.jsonl");
+  file.set_secret("data");
+  event.mutable_workspace()->set_namespace_("team");
+  Handlers(parts, log).on_nodes_ready(fakes::delivered(bus::make_event(event, "1")), {});
+  const auto failed = publisher.all<events::v1::TuningFailed>();
+  ASSERT_EQ(failed.size(), 1u);
+  EXPECT_EQ(failed[0].failure().reason(), "SecretMissing");
+  EXPECT_NE(failed[0].failure().message().find("team/data"), std::string::npos);
+}
+
 TEST_F(HandlersTest, WhatAgentAndEngineSayIsPublishedUnderTheUid) {
   engine("echo out of luck >&2; echo half >&2; printf whole >&2; exit 7");
   options.attempts_without_checkpoint = 2;

@@ -28,8 +28,10 @@ Result<void> serve(ServiceContext& context) {
   data_options.guard_addresses = true;
   const HttpClient hub_http(hub_options);
   const HttpClient data_http(data_options);
-  const FileCache models(options.cache_dir, hub_http, clock, context.log, options.fetch_limits);
-  const FileCache data(options.cache_dir, data_http, clock, context.log, options.fetch_limits);
+  const FileCache models(options.cache_dir, hub_http, clock, context.log, options.fetch_limits,
+                         {.from = AccessTo::kModelHub});
+  const FileCache data(options.cache_dir, data_http, clock, context.log, options.fetch_limits,
+                       {.from = AccessTo::kData, .allowed_data_paths = options.allowed_data_paths});
   if (auto emptied = empty_work_dir(options.work_dir); !emptied) return emptied;
   Metrics metrics(*context.registry);
   const WorkerParts parts{**connection,

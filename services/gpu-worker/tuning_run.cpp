@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include "adapter_tar.h"
@@ -174,12 +175,17 @@ Result<void> TuningRun::fetch_inputs(std::stop_token stop) {
   progress_.update(change);
   bytes_before_ = 0;
   data_.clear();
-  for (const auto& file : plan().tuning().model().files()) {
-    auto placed = fetch(parts_.models, file, folder_->model(), stop);
+  const auto& model = plan().tuning().model();
+  const auto hub = access_to(AccessTo::kModelHub, model.access_secret(), stop);
+  if (!hub) return tl::unexpected(hub.error());
+  for (const auto& file : model.files()) {
+    auto placed = fetch(parts_.models, file, folder_->model(), *hub, stop);
     if (!placed) return tl::unexpected(placed.error());
   }
   for (const auto& file : plan().tuning().data().files()) {
-    auto placed = fetch(parts_.data, file, folder_->data(), stop);
+    const auto access = access_to(AccessTo::kData, file.secret(), stop);
+    if (!access) return tl::unexpected(access.error());
+    auto placed = fetch(parts_.data, file, folder_->data(), *access, stop);
     if (!placed) return tl::unexpected(placed.error());
     data_.push_back(*placed);
   }
@@ -188,24 +194,46 @@ Result<void> TuningRun::fetch_inputs(std::stop_token stop) {
   return {};
 }
 
+// A secret that is missing is waited for: the planner had it, somebody may be changing it.
+Result<Access> TuningRun::access_to(AccessTo what, const std::string& secret,
+                                    std::stop_token stop) {
+  const auto deadline = parts_.clock.steady_now() + parts_.options.secret_wait;
+  Backoff backoff({.first = std::chrono::seconds(1), .most = std::chrono::seconds(10)}, 1);
+  while (true) {
+    auto access = read_access(parts_.options.secrets_dir, workspace().namespace_(), secret, what);
+    if (access || access.error().failure_class != FailureClass::kTransient) return access;
+    if (parts_.clock.steady_now() >= deadline) {
+      return permanent(access.error().reason, access.error().message);
+    }
+    TuningProgressed change;
+    *change.mutable_waiting() = bus::to_proto(access.error());
+    progress_.update(change);
+    if (!wait_for(backoff.next(), stop)) return transient("Stopped", "the run was stopped");
+  }
+}
+
 Result<fs::path> TuningRun::fetch(const FileCache& cache, const events::v1::RemoteFile& file,
-                                  const fs::path& folder, std::stop_token stop) {
+                                  const fs::path& folder, const Access& access,
+                                  std::stop_token stop) {
   std::uint64_t here = 0;
-  const FetchListener listener{.on_bytes =
-                                   [&](std::uint64_t bytes) {
-                                     parts_.metrics.downloaded(bytes > here ? bytes - here : 0);
-                                     here = bytes;
-                                     TuningProgressed change;
-                                     change.set_bytes_done(bytes_before_ + here);
-                                     progress_.update(change);
-                                   },
-                               .on_waiting =
-                                   [&](const Failure& why) {
-                                     TuningProgressed change;
-                                     *change.mutable_waiting() = bus::to_proto(why);
-                                     progress_.update(change);
-                                   }};
-  auto cached = cache.fetch(file, listener, std::move(stop));
+  const FetchListener listener{
+      .on_bytes =
+          [&](std::uint64_t bytes) {
+            parts_.metrics.downloaded(bytes > here ? bytes - here : 0);
+            here = bytes;
+            TuningProgressed change;
+            change.set_bytes_done(bytes_before_ + here);
+            // Some hosts do not tell sizes: never more done than in all.
+            change.set_bytes_total(std::max(total_bytes(plan()), bytes_before_ + here));
+            progress_.update(change);
+          },
+      .on_waiting =
+          [&](const Failure& why) {
+            TuningProgressed change;
+            *change.mutable_waiting() = bus::to_proto(why);
+            progress_.update(change);
+          }};
+  auto cached = cache.fetch(file, listener, std::move(stop), access);
   if (!cached) return cached;
   bytes_before_ += here;
   return place_file(*cached, folder, file.path());

@@ -64,7 +64,9 @@ class TuningRun {
   RunEnd attempt_under(bus::Lease& lease, std::stop_token stop);
   Result<void> fetch_inputs(std::stop_token stop);
   Result<std::filesystem::path> fetch(const FileCache& cache, const events::v1::RemoteFile& file,
-                                      const std::filesystem::path& folder, std::stop_token stop);
+                                      const std::filesystem::path& folder, const Access& access,
+                                      std::stop_token stop);
+  Result<Access> access_to(AccessTo what, const std::string& secret, std::stop_token stop);
   EngineEnd run_engine_once(std::uint64_t attempt, std::stop_token stop);
   Result<void> write_job(const std::filesystem::path& resume_from);
   void hear(std::uint64_t attempt, const EngineLine& line, CheckpointUploader& uploader);

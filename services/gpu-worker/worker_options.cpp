@@ -32,6 +32,9 @@ WorkerOptions WorkerOptions::from_config(ConfigReader& config) {
       config.integer("attempts_without_checkpoint", options.attempts_without_checkpoint, 1, 100));
   options.fetch_limits.deadline =
       config.duration("download_deadline", options.fetch_limits.deadline);
+  options.secrets_dir = config.text("secrets_dir", "");
+  options.allowed_data_paths = config.texts("allowed_data_paths", {});
+  options.secret_wait = config.duration("secret_wait", options.secret_wait);
   return options;
 }
 

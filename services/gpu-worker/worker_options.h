@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "bus/lease.h"
 #include "file_cache.h"
@@ -28,10 +29,13 @@ struct WorkerOptions {
   BackoffPolicy attempt_backoff{.first = std::chrono::seconds(1)};  // between attempts
   bus::LeaseTimes lease_times;
   FetchLimits fetch_limits;
+  std::filesystem::path secrets_dir;            // of the secrets that Workspaces name; empty = none
+  std::vector<std::string> allowed_data_paths;  // folders for file:// URLs
+  std::chrono::milliseconds secret_wait{std::chrono::minutes(10)};  // for a missing secret
 
   // Keys node, engine, cache_dir, work_dir, threads, checkpoint_interval, checkpoint_cost,
   // engine_silence, silent_steps, lease_duration, lease_renew_every, attempts_without_checkpoint,
-  // download_deadline.
+  // download_deadline, secrets_dir, allowed_data_paths, secret_wait.
   static WorkerOptions from_config(ConfigReader& config);
 };
 

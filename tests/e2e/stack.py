@@ -34,6 +34,11 @@ class FileHost:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/models/{repository}", timeout=30) as answer:
             return json.load(answer)["sha"]
 
+    def requests(self) -> list[dict]:
+        """What was asked, as it was answered."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_control/requests", timeout=30) as answer:
+            return json.load(answer)
+
     def close(self) -> None:
         self.process.terminate()
         self.process.wait(timeout=30)
