@@ -61,18 +61,6 @@ Result<void> check_content(std::ifstream& in, const TarEntry& config, const TarE
   return {};
 }
 
-Result<void> copy_file(std::ifstream& in, const TarEntry& entry, registry::LayerWriter& layer) {
-  constexpr std::uint64_t kPiece = 1u << 20;
-  layer.begin_file(std::string("data/") + entry.name, entry.size);
-  for (std::uint64_t done = 0; done < entry.size;) {
-    const auto piece = read_range(in, entry.offset + done, std::min(kPiece, entry.size - done));
-    if (!piece) return tl::unexpected(piece.error());
-    layer.write(*piece);
-    done += piece->size();
-  }
-  return {};
-}
-
 }  // namespace
 
 Annotations annotations_of(const events::v1::Plan& plan) {
@@ -87,24 +75,45 @@ Annotations annotations_of(const events::v1::Plan& plan) {
   return out;
 }
 
-Result<registry::Image> build_adapter_image(const std::filesystem::path& adapter_tar,
-                                            const std::filesystem::path& layer_file,
-                                            const Annotations& annotations) {
+Result<AdapterFiles> find_adapter_files(const std::filesystem::path& adapter_tar) {
   const auto entries = list_tar(adapter_tar);
   if (!entries) return tl::unexpected(entries.error());
   const auto config = entry_named(*entries, kConfigName);
   if (!config) return tl::unexpected(config.error());
   const auto weights = entry_named(*entries, kWeightsName);
   if (!weights) return tl::unexpected(weights.error());
-
   std::ifstream in(adapter_tar, std::ios::binary);
   if (const auto sound = check_content(in, *config, *weights); !sound) {
     return tl::unexpected(sound.error());
   }
+  return AdapterFiles{*config, *weights};
+}
+
+Result<void> copy_entry(const std::filesystem::path& archive, const TarEntry& entry,
+                        const std::function<void(std::string_view)>& sink) {
+  constexpr std::uint64_t kPiece = 1u << 20;
+  std::ifstream in(archive, std::ios::binary);
+  for (std::uint64_t done = 0; done < entry.size;) {
+    const auto piece = read_range(in, entry.offset + done, std::min(kPiece, entry.size - done));
+    if (!piece) return tl::unexpected(piece.error());
+    sink(*piece);
+    done += piece->size();
+  }
+  return {};
+}
+
+Result<registry::Image> build_adapter_image(const std::filesystem::path& adapter_tar,
+                                            const std::filesystem::path& layer_file,
+                                            const Annotations& annotations) {
+  const auto files = find_adapter_files(adapter_tar);
+  if (!files) return tl::unexpected(files.error());
   registry::LayerWriter writer(layer_file);
   writer.add_folder("data/");
-  for (const TarEntry* entry : {&*config, &*weights}) {
-    if (const auto copied = copy_file(in, *entry, writer); !copied) {
+  for (const TarEntry& entry : {files->config, files->weights}) {
+    writer.begin_file("data/" + entry.name, entry.size);
+    if (const auto copied =
+            copy_entry(adapter_tar, entry, [&](std::string_view piece) { writer.write(piece); });
+        !copied) {
       return tl::unexpected(copied.error());
     }
   }

@@ -4,6 +4,7 @@
 
 #include "bus/standing_watch.h"
 #include "image-builder/adapter_image.h"
+#include "image-builder/output_folder.h"
 #include "registry/push_secret.h"
 
 namespace tunesmith::image_builder {
@@ -45,7 +46,13 @@ tl::unexpected<Failure> tag_taken(const v1::Plan& plan, const registry::RemoteMa
       "the tag of " + plan.output().image() + " already holds " +
           (key.empty() ? "an image that tunesmith did not make"
                        : "the adapter of another tuning (key " + key.substr(0, 12) + "…)") +
-          ", " + holds.digest + "; choose another tag or delete that one");
+          ", " + holds.digest +
+          "; choose another tag, delete that one, or allow overwriting it with the annotation "
+          "tunesmith.dev/replace-tag: \"true\"");
+}
+
+std::string shown_output(const v1::Plan& plan) {
+  return plan.output().volume_path().empty() ? plan.output().image() : plan.output().volume_path();
 }
 
 template <typename Event>
@@ -98,7 +105,7 @@ Disposition Handlers::on_tuning_planned(const bus::IncomingEvent& incoming, std:
       patience_for(incoming, workspace, first_check_sequence(incoming.deliveries));
   auto call = call_for(*patience, options_.check_limit, watch.token());
   call.waits = false;
-  auto output = open_output(workspace, event->plan(), true, call);
+  auto output = check_output(workspace, event->plan(), call);
   if (watch.superseded()) return settled(incoming, Disposition::done());
   if (stop.stop_requested()) return settled(incoming, Disposition::hand_back());
   if (const auto instead = not_now(incoming, workspace)) return *instead;
@@ -116,7 +123,7 @@ Disposition Handlers::on_tuning_planned(const bus::IncomingEvent& incoming, std:
     return announce(bus::make_event(failed<v1::PlanRejected>(workspace, output.error()), "",
                                     incoming.traceparent));
   }
-  log.info("plan cleared", {{"image", event->plan().output().image()}});
+  log.info("plan cleared", {{"output", shown_output(event->plan())}});
   auto cleared = about<v1::PlanCleared>(workspace);
   *cleared.mutable_plan() = event->plan();
   return announce(bus::make_event(cleared, "", incoming.traceparent));
@@ -151,11 +158,21 @@ Disposition Handlers::on_adapter_ready(const bus::IncomingEvent& incoming, std::
   }
   const std::chrono::duration<double> seconds = world_.clock.steady_now() - began;
   world_.metrics.pushed(static_cast<double>(pushed->size_bytes()), seconds.count());
-  log.info("image pushed", {{"image", pushed->image()},
-                            {"digest", pushed->digest()},
-                            {"size_bytes", static_cast<unsigned long>(pushed->size_bytes())},
-                            {"seconds", seconds.count()}});
+  log.info("adapter stored", {{"output", shown_output(event->plan())},
+                              {"digest", pushed->digest()},
+                              {"size_bytes", static_cast<unsigned long>(pushed->size_bytes())},
+                              {"seconds", seconds.count()}});
   return announce(bus::make_event(*pushed, "", incoming.traceparent));
+}
+
+Result<void> Handlers::check_output(const v1::WorkspaceRef& workspace, const v1::Plan& plan,
+                                    const registry::RegistryCall& call) {
+  if (plan.output().volume_path().empty()) {
+    const auto output = open_output(workspace, plan, true, call);
+    return output ? Result<void>() : tl::unexpected(output.error());
+  }
+  const auto folder = OutputFolder::open(plan, options_.allowed_host_paths);
+  return folder ? Result<void>() : tl::unexpected(folder.error());
 }
 
 Result<Handlers::Output> Handlers::open_output(const v1::WorkspaceRef& workspace,
@@ -181,8 +198,9 @@ Result<Handlers::Output> Handlers::open_output(const v1::WorkspaceRef& workspace
   }
   auto holds = output.client->manifest(target->tag, call);
   if (!holds) return tl::unexpected(holds.error());
-  if (*holds && key_in(**holds) != plan.tuning_key()) return tag_taken(plan, **holds);
-  output.holds = *std::move(holds);
+  const bool ours = *holds && key_in(**holds) == plan.tuning_key();
+  if (*holds && !ours && !plan.output().replace_tag()) return tag_taken(plan, **holds);
+  if (ours) output.holds = *std::move(holds);
   return output;
 }
 
@@ -203,6 +221,7 @@ Result<registry::RegistryCredentials> Handlers::credentials(const v1::WorkspaceR
 Result<v1::ImagePushed> Handlers::push(const v1::AdapterReady& ready, PushProgress& progress,
                                        const registry::RegistryCall& call) {
   const auto& plan = ready.plan();
+  if (!plan.output().volume_path().empty()) return store_in_folder(ready, call);
   auto first_contact = call;
   first_contact.waits = false;
   const auto output = open_output(ready.workspace(), plan, false, first_contact);
@@ -226,6 +245,36 @@ Result<v1::ImagePushed> Handlers::push(const v1::AdapterReady& ready, PushProgre
   }
   pushed.set_digest(image->manifest_digest);
   pushed.set_size_bytes(image->size_bytes());
+  return pushed;
+}
+
+Result<v1::ImagePushed> Handlers::store_in_folder(const v1::AdapterReady& ready,
+                                                  const registry::RegistryCall& call) {
+  const auto& plan = ready.plan();
+  const PushFolder work(options_.work_dir / (ready.workspace().uid() + "-push"));
+  const auto archive = work.path / "adapter.tar";
+  const auto once = [&]() -> Result<StoredAdapter> {
+    const auto folder = OutputFolder::open(plan, options_.allowed_host_paths);
+    if (!folder) return tl::unexpected(folder.error());
+    if (auto there = folder->stored()) return *there;
+    if (auto fetched = fetch(ready.adapter(), archive, call); !fetched) {
+      return tl::unexpected(fetched.error());
+    }
+    return folder->write(archive);
+  };
+  registry::RetryWait wait(world_.clock, options_.registry, call);
+  auto stored = once();
+  while (!stored && stored.error().failure_class == FailureClass::kTransient &&
+         wait.again(stored.error(), std::chrono::seconds(0))) {
+    stored = once();
+  }
+  if (!stored) return tl::unexpected(stored.error());
+  auto pushed = about<v1::ImagePushed>(ready.workspace());
+  pushed.set_path(plan.output().volume_path());
+  pushed.set_digest(stored->digest);
+  pushed.set_size_bytes(stored->size_bytes);
+  pushed.set_tuning_key(plan.tuning_key());
+  *pushed.mutable_adapter() = ready.adapter();
   return pushed;
 }
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "bus/connection.h"
 #include "bus/current.h"
@@ -29,6 +30,7 @@ namespace tunesmith::image_builder {
 
 struct BuilderOptions {
   std::filesystem::path secrets_dir;
+  std::vector<std::filesystem::path> allowed_host_paths;  // for tuning.output.volumeSource
   std::filesystem::path work_dir;  // holds one adapter and one layer per push under way
   std::chrono::milliseconds check_limit{
       std::chrono::minutes(10)};  // of everything before PlanCleared
@@ -72,6 +74,10 @@ class Handlers {
                                                     const events::v1::Plan& plan,
                                                     const std::string& registry,
                                                     const registry::RegistryCall& call);
+  Result<void> check_output(const events::v1::WorkspaceRef& workspace, const events::v1::Plan& plan,
+                            const registry::RegistryCall& call);
+  Result<events::v1::ImagePushed> store_in_folder(const events::v1::AdapterReady& ready,
+                                                  const registry::RegistryCall& call);
   Result<events::v1::ImagePushed> push(const events::v1::AdapterReady& ready,
                                        PushProgress& progress, const registry::RegistryCall& call);
   Result<registry::Image> build(const events::v1::AdapterReady& ready,

@@ -334,6 +334,54 @@ TEST_F(HandlersTest, UndecodableEventsAreDead) {
 }
 
 // With the registry dead: what ends the wait?
+TEST_F(HandlersTest, ATakenTagIsOverwrittenWhenTheUserAllowsIt) {
+  store_adapter(1);
+  ready();
+  plan_.set_tuning_key(std::string(64, 'b'));
+  plan();
+  const auto refused = only_failure<v1::PlanRejected>();
+  EXPECT_EQ(refused.reason(), "OutputTagTaken");
+  EXPECT_THAT(refused.message(), HasSubstr("tunesmith.dev/replace-tag"));
+  plan_.mutable_output()->set_replace_tag(true);
+  plan(1);
+  EXPECT_EQ(published_.all<v1::PlanCleared>().size(), 1u);
+  store_adapter(2);
+  ready(1);
+  const auto pushed = published_.all<v1::ImagePushed>();
+  ASSERT_EQ(pushed.size(), 2u);
+  EXPECT_NE(pushed[0].digest(), pushed[1].digest());
+  ready(2);  // ours by now: nothing is pushed again
+  EXPECT_EQ(published_.all<v1::ImagePushed>().back().digest(), pushed[1].digest());
+}
+
+TEST_F(HandlersTest, AdapterGoesIntoAFolder) {
+  options_.allowed_host_paths = {folder_.path / "allowed"};
+  std::filesystem::create_directories(folder_.path / "allowed");
+  const auto out = folder_.path / "allowed/adapter";
+  plan_.mutable_output()->clear_image();
+  plan_.mutable_output()->set_volume_path(out.string());
+  store_adapter();
+  plan();
+  EXPECT_EQ(published_.all<v1::PlanCleared>().size(), 1u);
+  ready();
+  ready(1);
+  const auto pushed = published_.all<v1::ImagePushed>();
+  ASSERT_EQ(pushed.size(), 2u);
+  EXPECT_EQ(pushed[0].image(), "");
+  EXPECT_EQ(pushed[0].path(), out.string());
+  EXPECT_EQ(pushed[0].digest(), "sha256:" + sha256_hex(bytes_of(out / "tunesmith.json")));
+  EXPECT_EQ(pushed[0].digest(), pushed[1].digest());
+  EXPECT_EQ(pushed[0].tuning_key(), plan_.tuning_key());
+  EXPECT_GT(pushed[0].size_bytes(), 200'000u);
+}
+
+TEST_F(HandlersTest, AFolderThatIsNotAllowedIsRefusedBeforeTraining) {
+  plan_.mutable_output()->clear_image();
+  plan_.mutable_output()->set_volume_path((folder_.path / "x").string());
+  plan();
+  EXPECT_EQ(only_failure<v1::PlanRejected>().reason(), "OutputPathNotAllowed");
+}
+
 class HeldRegistryTest : public HandlersTest {
  protected:
   HeldRegistryTest() {

@@ -25,6 +25,9 @@ BuilderOptions read_options(ConfigReader& config) {
   options.check_limit = config.duration("check_limit", options.check_limit);
   options.secret_limit = config.duration("secret_limit", options.secret_limit);
   options.push_limit = config.duration("push_limit", options.push_limit);
+  for (auto& folder : config.texts("allowed_host_paths", {})) {
+    options.allowed_host_paths.emplace_back(std::move(folder));
+  }
   for (auto& registry : config.texts("insecure_registries", {})) {
     options.registry.insecure_registries.insert(std::move(registry));
   }
