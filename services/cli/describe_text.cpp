@@ -84,7 +84,10 @@ std::string head(const json& object, const json& status, WallTime now) {
   for (const json& url : array_at(object, "/tuning/input/urls")) {
     if (url.is_string()) section.add("Data", redact_url(url.get<std::string>()));
   }
+  section.add("Data", text_at(object, "/tuning/input/image"));
+  section.add("Data", text_at(object, "/tuning/input/volumeSource/hostPath/path"));
   section.add("Output", text_at(object, "/tuning/output/image"));
+  section.add("Output", text_at(object, "/tuning/output/volumeSource/hostPath/path"));
   const std::string state = text_at(status, "/state");
   section.add("State", state.empty() ? "Pending" : state);
   const std::string failure = text_at(status, "/failure/reason");
@@ -109,7 +112,9 @@ std::string plan(const json& status) {
     section.add("Cost", human_number(*cost) + " USD");
   }
   for (const json& file : array_at(status, "/plan/data")) {
-    section.add("Data", text_at(file, "/url") + " " + bytes_text(file, "/sizeBytes"));
+    const std::string from =
+        text_at(file, "/url") + text_at(file, "/image") + text_at(file, "/path");
+    section.add("Data", from + " " + bytes_text(file, "/sizeBytes"));
   }
   for (const json& note : array_at(status, "/plan/notes")) {
     if (note.is_string()) section.add("Note", note.get<std::string>());
@@ -129,8 +134,9 @@ std::string tuning(const json& status) {
                        {"Tokens per second", "/tuning/tokensPerSecond", number_text},
                        {"Tuning key", "/tuning/tuningKey", text_at},
                        {"Adapter", "/tuning/adapterDigest", text_at}});
-  Section output("Image");
+  Section output(text_at(status, "/output/path").empty() ? "Image" : "Folder");
   output.add(status, {{"Name", "/output/image", text_at},
+                      {"Path", "/output/path", text_at},
                       {"Digest", "/output/digest", text_at},
                       {"Size", "/output/sizeBytes", bytes_text},
                       {"Pushed", "/output/pushedAt", text_at}});

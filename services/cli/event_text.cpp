@@ -101,6 +101,8 @@ std::string plan_text(const json& data) {
   if (!model.empty()) text += " model=" + model;
   const std::string image = text_at(data, "/plan/output/image");
   if (!image.empty()) text += " output=" + image;
+  const std::string folder = text_at(data, "/plan/output/volume_path");
+  if (!folder.empty()) text += " output=" + folder;
   return text;
 }
 

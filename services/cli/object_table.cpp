@@ -47,10 +47,16 @@ std::vector<std::string> workspace_row(const json& object, const TableOptions& o
   row.push_back(age(object, options));
   if (options.wide) {
     const std::string state = text_at(status, "/state");
-    const std::string image = text_at(status, "/output/image");
+    std::string output;
+    for (const auto& [from, where] : {std::pair{&status, "/output/image"},
+                                      {&status, "/output/path"},
+                                      {&object, "/tuning/output/image"},
+                                      {&object, "/tuning/output/volumeSource/hostPath/path"}}) {
+      if (output.empty()) output = text_at(*from, where);
+    }
     row.push_back(state.empty() ? "Pending" : state);
     row.push_back(reason_of(status));
-    row.push_back(image.empty() ? text_at(object, "/tuning/output/image") : image);
+    row.push_back(output);
   }
   return row;
 }

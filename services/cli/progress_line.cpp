@@ -148,6 +148,8 @@ std::string summary(const json& object, const json& status) {
     const std::string digest = text_at(status, "/output/digest");
     text += "Image: " + image + (digest.empty() ? "" : "@" + digest) + "\n";
   }
+  const std::string folder = text_at(status, "/output/path");
+  if (!folder.empty()) text += "Adapter: " + folder + "\n";
   const auto before = number_at(status, "/tuning/evalLossBefore");
   const auto after = number_at(status, "/tuning/evalLoss");
   if (before && after) {

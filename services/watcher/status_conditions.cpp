@@ -113,11 +113,17 @@ void add_progressing(const View& view, Conditions& conditions) {
                  started);
 }
 
+// Of an adapter that is where the user wanted it.
+bool is_in_folder(const View& view) { return view.find("image-pushed")->data.contains("path"); }
+
 void add_outcome(const View& view, Conditions& conditions) {
   if (view.succeeded()) {
     const std::string since = view.find("image-pushed")->first_since(0);
     conditions.add("WorkspaceSucceeded", true, "ImagePushed",
-                   "the adapter is in the registry and was read back by its digest", since);
+                   is_in_folder(view)
+                       ? "the adapter is in the output folder"
+                       : "the adapter is in the registry and was read back by its digest",
+                   since);
     conditions.add("WorkspaceReady", true, "GoalsReached", "all goals are reached", since);
   } else if (view.failed()) {
     const auto& failed = *view.failed();
@@ -159,8 +165,13 @@ json conditions_of(const View& view) {
   add_progressing(view, conditions);
   conditions.add("AdapterStored", {{"adapter-ready"}, "AdapterStored", "the adapter is stored"},
                  nothing, false);
-  conditions.add("ImagePushed", {{"image-pushed"}, "ImagePushed", "the image is in the registry"},
-                 {{"image-push-failed"}, "", ""}, false);
+  const bool in_folder = view.succeeded() && is_in_folder(view);
+  conditions.add(
+      "ImagePushed",
+      {{"image-pushed"},
+       "ImagePushed",
+       in_folder ? "the adapter is in the output folder" : "the image is in the registry"},
+      {{"image-push-failed"}, "", ""}, false);
   add_outcome(view, conditions);
   add_deletion(view, conditions);
   return conditions.take();

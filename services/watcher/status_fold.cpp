@@ -44,15 +44,30 @@ json failure_json(const v1::Failure& failure) {
   return {{"reason", failure.reason()}, {"message", failure.message()}};
 }
 
-json plan_json(const v1::Plan& plan) {
-  const auto& model = plan.tuning().model();
-  json data = json::array();
-  for (const auto& file : plan.tuning().data().files()) {
-    data.push_back({{"url", redact_url(file.url())},
+json data_json(const v1::TrainingData& data) {
+  json list = json::array();
+  for (const auto& file : data.files()) {
+    list.push_back({{"url", redact_url(file.url())},
                     {"etag", file.etag()},
                     {"sha256", file.sha256()},
                     {"sizeBytes", file.size_bytes()}});
   }
+  if (data.has_image()) {
+    std::uint64_t bytes = 0;
+    for (const auto& layer : data.image().layers()) bytes += layer.size_bytes();
+    list.push_back(
+        {{"image", data.image().image()}, {"digest", data.image().digest()}, {"sizeBytes", bytes}});
+  }
+  for (const auto& file : data.volume().files()) {
+    list.push_back({{"path", data.volume().path() + ": " + file.path()},
+                    {"sha256", file.sha256()},
+                    {"sizeBytes", file.size_bytes()}});
+  }
+  return list;
+}
+
+json plan_json(const v1::Plan& plan) {
+  const auto& model = plan.tuning().model();
   return {{"instanceType", plan.placement().instance_type()},
           {"nodes", plan.placement().nodes()},
           {"gpusPerNode", plan.placement().gpus_per_node()},
@@ -62,7 +77,7 @@ json plan_json(const v1::Plan& plan) {
           {"preset", model.preset()},
           {"repository", model.repository()},
           {"modelRevision", model.revision()},
-          {"data", data},
+          {"data", data_json(plan.tuning().data())},
           {"notes", std::vector<std::string>(plan.notes().begin(), plan.notes().end())},
           {"tuningKey", plan.tuning_key()}};
 }
@@ -159,8 +174,10 @@ void say(const v1::ImagePushProgressed& event, const std::string& id, Said& said
 }
 
 void say(const v1::ImagePushed& event, const std::string&, Said& said) {
-  said.data = {
-      {"image", event.image()}, {"digest", event.digest()}, {"sizeBytes", event.size_bytes()}};
+  const bool folder = !event.path().empty();
+  said.data = {{folder ? "path" : "image", folder ? event.path() : event.image()},
+               {"digest", event.digest()},
+               {"sizeBytes", event.size_bytes()}};
 }
 
 // PlanRejected, NodesFailed, TuningFailed, ImagePushFailed, ServingFailed.

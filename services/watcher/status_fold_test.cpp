@@ -184,6 +184,34 @@ void expect_no_order(const History& history) {
   } while (std::next_permutation(order.begin(), order.end()));
 }
 
+TEST(StatusFold, AnAdapterInAFolderIsToldAsOne) {
+  v1::ImagePushed stored;
+  stored.set_path("/models/a");
+  stored.set_digest("sha256:d");
+  stored.set_size_bytes(7);
+  const json status = folded({told(0, {}, observed()), told(1, {}, stored)});
+  EXPECT_EQ(status.at("state"), "Succeeded");
+  EXPECT_EQ(status.at("output").at("path"), "/models/a");
+  EXPECT_FALSE(status.at("output").contains("image"));
+  EXPECT_EQ(condition(status, "ImagePushed").at("message"), "the adapter is in the output folder");
+  EXPECT_EQ(condition(status, "WorkspaceSucceeded").at("status"), "True");
+}
+
+TEST(StatusFold, ThePlanNamesDataInImagesAndOnVolumes) {
+  v1::TuningPlanned event;
+  auto& data = *event.mutable_plan()->mutable_tuning()->mutable_data();
+  data.mutable_image()->set_image("r/data:v1");
+  data.mutable_image()->set_digest("sha256:1");
+  data.mutable_image()->add_layers()->set_size_bytes(3);
+  data.mutable_image()->add_layers()->set_size_bytes(4);
+  data.mutable_volume()->set_path("/data");
+  data.mutable_volume()->add_files()->set_path("a.jsonl");
+  const json list = folded({told(0, {}, observed()), told(1, {}, event)}).at("plan").at("data");
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_EQ(list[0], (json{{"image", "r/data:v1"}, {"digest", "sha256:1"}, {"sizeBytes", 7}}));
+  EXPECT_EQ(list[1].at("path"), "/data: a.jsonl");
+}
+
 TEST(StatusFold, TellsAWholeRun) {
   const json status = folded(whole_history());
   EXPECT_EQ(status.at("state"), "Succeeded");
