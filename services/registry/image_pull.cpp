@@ -112,7 +112,10 @@ class LayerFetch {
   LayerFetch(RegistryClient& client, const PulledLayer& layer, const std::filesystem::path& file,
              std::uint64_t wanted, const RegistryCall& call)
       : client_(client), layer_(layer), file_(file), wanted_(wanted), call_(call) {
-    out_.open(file, std::ios::binary | std::ios::trunc);
+    std::error_code none;
+    const auto there = std::filesystem::file_size(file, none);
+    done_ = !none && there <= wanted ? there : 0;
+    out_.open(file, std::ios::binary | (done_ > 0 ? std::ios::app : std::ios::trunc));
     ::chmod(file.c_str(), 0600);
   }
 
@@ -239,21 +242,26 @@ Result<PulledImage> resolve_image(RegistryClient& client, const RegistryCall& ca
 
 Result<void> pull_layer(RegistryClient& client, const PulledLayer& layer,
                         const std::filesystem::path& file, const RegistryCall& call) {
-  if (auto fetched = LayerFetch(client, layer, file, layer.size_bytes, call).run(); !fetched) {
-    return fetched;
-  }
-  const auto found = sha256_of_file(file);
-  if (!found) return tl::unexpected(found.error());
-  if ("sha256:" + *found != layer.digest) {
+  while (true) {
+    std::error_code ignored;
+    const bool resumed = std::filesystem::exists(file, ignored);
+    auto fetched = LayerFetch(client, layer, file, layer.size_bytes, call).run();
+    if (!fetched) return fetched;
+    const auto found = sha256_of_file(file);
+    if (!found) return tl::unexpected(found.error());
+    if ("sha256:" + *found == layer.digest) return {};
+    std::filesystem::remove(file, ignored);
+    if (resumed) continue;  // what was there was not of this layer, or damaged
     return unreadable(layer.digest, "the registry gives a layer with another digest, sha256:" +
                                         *found + "; push the image again");
   }
-  return {};
 }
 
 Result<void> pull_layer_head(RegistryClient& client, const PulledLayer& layer,
                              std::uint64_t max_bytes, const std::filesystem::path& file,
                              const RegistryCall& call) {
+  std::error_code ignored;
+  std::filesystem::remove(file, ignored);
   return LayerFetch(client, layer, file, std::min(layer.size_bytes, max_bytes), call).run();
 }
 

@@ -37,9 +37,9 @@ Result<std::variant<PulledImage, std::string>> read_manifest(const RemoteManifes
 // `ImageNotReadable`; else as RegistryClient.
 Result<PulledImage> resolve_image(RegistryClient& client, const RegistryCall& call);
 
-// Fetches a layer into `file` (made anew, mode 0600): goes on after a cut, proves the digest.
-// Waits out what is transient until call.deadline. Permanent `ImageNotReadable` when the registry
-// gives something else; Transient `DiskFull`, `Stopped`.
+// Fetches a layer into `file` (mode 0600): goes on with what an earlier call left there and after a
+// cut, proves the digest. Waits out what is transient until call.deadline. Permanent
+// `ImageNotReadable` when the registry gives something else; Transient `DiskFull`, `Stopped`.
 Result<void> pull_layer(RegistryClient& client, const PulledLayer& layer,
                         const std::filesystem::path& file, const RegistryCall& call);
 

@@ -160,6 +160,27 @@ TEST_F(ImagePullTest, OtherBytesThanTheDigestSaysAreRefused) {
   EXPECT_TRUE(pull_layer(client, layer, file, call()));
 }
 
+TEST_F(ImagePullTest, GoesOnWithWhatAnEarlierPullLeftUnlessItIsWrong) {
+  DockerRegistry registry;
+  const auto image = push(registry.host(), "v1", 300'000);
+  auto client = this->client(registry.host(), "v1");
+  const auto layer = resolve_image(client, call()).value().layers[0];
+  const std::string whole = bytes_of(image.layers[0].file);
+  const auto file = folder_.path / "pulled";
+  for (const std::string& left : {whole.substr(0, 200'000), std::string(200'000, 'x'),
+                                  whole + "more", whole, std::string()}) {
+    std::ofstream(file, std::ios::binary) << left;
+    std::uint64_t first = 0;
+    RegistryCall watched = call();
+    watched.on_progress = [&first](std::uint64_t bytes) { first = first == 0 ? bytes : first; };
+    ASSERT_TRUE(pull_layer(client, layer, file, watched));
+    EXPECT_EQ(bytes_of(file), whole);
+    if (left == whole.substr(0, 200'000)) {
+      EXPECT_GT(first, 200'000u);
+    }
+  }
+}
+
 constexpr const char* kDigestA =
     "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 constexpr const char* kDigestB =
