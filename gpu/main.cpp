@@ -1,6 +1,8 @@
 // tunesmith-engine: trains and runs a model on this machine. Commands, job file and JSON lines are
 // described in README.md beside this file.
 #include <fmt/format.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
@@ -66,6 +68,15 @@ void restart_with_short_spins(char** argv) {
   // Reached when that failed: slower perhaps, not wrong.
 }
 
+// A dump would hold the training data. Unless the operator wants them.
+void refuse_core_dumps() {
+  const char* allowed = std::getenv("TUNESMITH_ALLOW_CORE_DUMPS");
+  if (allowed != nullptr && std::string_view(allowed) == "1") return;
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 // generate and logits are for people and scripts: a failure is a line on standard error.
 int report(const Result<void>& result) {
   if (result) return EXIT_SUCCESS;
@@ -99,6 +110,7 @@ void add_model_options(CLI::App& command, InferenceOptions& model, int& threads)
 
 int main(int argc, char** argv) {
   restart_with_short_spins(argv);
+  refuse_core_dumps();
   CLI::App app{"Fine-tunes and runs a decoder-only language model on this machine."};
   app.require_subcommand(1);
 

@@ -53,7 +53,8 @@ Result<void> set_authentication(natsOptions* handle, const ConnectionOptions& op
     if (!password) return tl::unexpected(password.error());
     s = natsOptions_SetUserInfo(handle, options.user.c_str(), password->c_str());
   }
-  if (s == NATS_OK && (!options.ca_file.empty() || !options.certificate_file.empty())) {
+  if (s == NATS_OK && (options.url.starts_with("tls://") || !options.ca_file.empty() ||
+                       !options.certificate_file.empty())) {
     s = natsOptions_SetSecure(handle, true);
     if (s == NATS_OK && !options.ca_file.empty()) {
       s = natsOptions_LoadCATrustedCertificates(handle, options.ca_file.c_str());
@@ -93,6 +94,11 @@ natsStatus set_behaviour(natsOptions* handle, const ConnectionOptions& options, 
 }  // namespace
 
 Result<void> NatsClient::connect(const ConnectionOptions& options) {
+  if (options.url.find('@') != std::string::npos) {
+    return permanent("ConfigInvalid",
+                     "nats_url holds a user or password, which would end up in logs: give "
+                     "nats_user and nats_password_file");
+  }
   if (!options.inbox_prefix.empty()) inbox_prefix_ = options.inbox_prefix;
   natsOptions* raw = nullptr;
   if (natsOptions_Create(&raw) != NATS_OK) throw std::bad_alloc();

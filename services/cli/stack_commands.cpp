@@ -19,6 +19,7 @@
 #include "cli/stack_state.h"
 #include "cli/table.h"
 #include "cli/up_protocol.h"
+#include "runtime/hardening.h"
 
 namespace tunesmith::cli {
 namespace {
@@ -137,6 +138,7 @@ bool ends_within(pid_t pid, std::uint64_t start_time, int signal, std::chrono::m
 }  // namespace
 
 Result<void> up(const StackOptions& options, std::ostream& out) {
+  harden_process(core_dumps_allowed());
   const StackPaths paths{options.dir};
   if (auto made = make_folder(paths.dir); !made) return made;
   Descriptor lock(::open(paths.lock().c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));

@@ -7,6 +7,7 @@
 #include "cli/readiness.h"
 #include "cli/up_protocol.h"
 #include "runtime/config.h"
+#include "runtime/hardening.h"
 #include "runtime/shutdown.h"
 #include "runtime/text.h"
 
@@ -183,6 +184,7 @@ void Supervisor::save() {
 }
 
 int supervise(const std::filesystem::path& dir, int ready_fd) {
+  harden_process(core_dumps_allowed());
   Shutdown shutdown;
   const StackPaths paths{dir};
   const Log log = Log::to_stderr("supervisor", LogLevel::kInfo);

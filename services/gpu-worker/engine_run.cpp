@@ -105,6 +105,7 @@ EngineEnd run_engine(const EngineCommand& command,
   ProcessOptions options;
   options.argv = {command.executable.string(), "train", command.job_file.string()};
   options.environment = command.environment;
+  options.bare_environment = true;
   options.log_file = command.log_file;
   auto process = Process::start(
       std::move(options), [&conversation](const std::string& line) { conversation.hear(line); });

@@ -131,6 +131,7 @@ Result<InspectionAnswer> Inspector::run(std::vector<std::string> arguments,
   ProcessOptions options;
   options.argv = std::move(arguments);
   options.argv.insert(options.argv.begin(), program_);
+  options.bare_environment = true;
   const auto done = run_process(options, limit, stop);
   if (!done && done.error().reason == "Stopped") {
     return tl::unexpected(done.error());

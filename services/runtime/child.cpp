@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -40,10 +41,31 @@ std::string find_program(const std::string& name) {
   return "";
 }
 
+bool is_needed_to_run(std::string_view name) {
+  constexpr std::array<std::string_view, 11> kNames{"PATH",
+                                                    "HOME",
+                                                    "USER",
+                                                    "LOGNAME",
+                                                    "LANG",
+                                                    "LANGUAGE",
+                                                    "TZ",
+                                                    "TMPDIR",
+                                                    "PWD",
+                                                    "LD_LIBRARY_PATH",
+                                                    "TUNESMITH_ALLOW_CORE_DUMPS"};
+  constexpr std::array<std::string_view, 13> kPrefixes{
+      "LC_",   "OMP_",    "GOMP_", "KMP_",   "MKL_",  "DNNL_", "ONEDNN_",
+      "CUDA_", "NVIDIA_", "NCCL_", "TORCH_", "ASAN_", "UBSAN_"};
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end() ||
+         std::any_of(kPrefixes.begin(), kPrefixes.end(),
+                     [&](std::string_view prefix) { return name.starts_with(prefix); });
+}
+
 void prepare_environment(const ProcessOptions& options, Prepared& prepared) {
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string_view text = *variable;
     const std::string name(text.substr(0, text.find('=')));
+    if (options.bare_environment && !is_needed_to_run(name)) continue;
     if (options.environment.count(name) == 0) prepared.environment_text.emplace_back(text);
   }
   for (const auto& [name, value] : options.environment) {
@@ -65,7 +87,7 @@ bool make_pipe(Descriptor& read_end, Descriptor& write_end) {
 bool prepare_streams(const ProcessOptions& options, const Sinks& sinks, Pipes& pipes,
                      Prepared& prepared) {
   const auto open_file = [](const char* path, int flags) {
-    return Descriptor(::open(path, flags | O_CLOEXEC, 0644));
+    return Descriptor(::open(path, flags | O_CLOEXEC, 0600));
   };
   const auto sink_or_file = [&](const std::function<void(std::string_view)>& sink, Descriptor& ours,
                                 Descriptor& theirs) {

@@ -25,7 +25,10 @@ struct CompletedProcess;
 struct ProcessOptions {
   std::vector<std::string> argv{};  // argv[0] is looked up in PATH when it has no '/'
   std::map<std::string, std::string> environment{};  // added to this process's environment
-  std::filesystem::path working_directory{};         // empty = this process's
+  // Only what a program needs to run (PATH, HOME, locale, TMPDIR, libraries, devices, threads): for
+  // children that read what strangers wrote, and have no business with what else stands there.
+  bool bare_environment = false;
+  std::filesystem::path working_directory{};  // empty = this process's
   std::string input{};  // written to its standard input, then closed; empty = /dev/null
   std::optional<std::filesystem::path>
       log_file{};  // standard error (and standard output, unless lines are read) appended there

@@ -195,5 +195,20 @@ TEST(RunProcess, AChildThatDoesNotReadItsInputIsNoProblem) {
   EXPECT_EQ(done->status.code, 0);
 }
 
+TEST(Process, ABareEnvironmentHoldsNoSecrets) {
+  ::setenv("HF_TOKEN", "secret", 1);  // NOLINT(concurrency-mt-unsafe): no other thread runs
+  ::setenv("LC_ALL", "C", 1);         // NOLINT(concurrency-mt-unsafe)
+  const auto with = run_process({.argv = {"/usr/bin/env"}}, std::chrono::seconds(60), {});
+  const auto bare = run_process(
+      {.argv = {"/usr/bin/env"}, .environment = {{"RANK", "0"}}, .bare_environment = true},
+      std::chrono::seconds(60), {});
+  ::unsetenv("HF_TOKEN");  // NOLINT(concurrency-mt-unsafe)
+  ASSERT_TRUE(with && bare);
+  EXPECT_NE(with->output.find("HF_TOKEN=secret"), std::string::npos);
+  EXPECT_EQ(bare->output.find("HF_TOKEN"), std::string::npos);
+  EXPECT_NE(bare->output.find("RANK=0"), std::string::npos);
+  EXPECT_NE(bare->output.find("LC_ALL=C"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace tunesmith

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <string_view>
 
+#include "runtime/hardening.h"
 #include "runtime/text.h"
 
 namespace tunesmith {
@@ -64,6 +65,7 @@ int run_service(const std::string& name, int argc, char** argv,
   const Arguments arguments = parse_arguments(name, argc, argv);
   if (arguments.exit_code) return *arguments.exit_code;
   Shutdown shutdown;
+  harden_process(core_dumps_allowed());
   auto config = ConfigReader::open(arguments.config_file, ConfigReader::process_environment());
   if (!config) return fail(Log::to_stderr(name, LogLevel::kInfo), config.error());
   ServiceContext context{

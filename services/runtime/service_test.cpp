@@ -2,12 +2,17 @@
 
 #include <gmock/gmock.h>
 #include <prometheus/counter.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <fstream>
 #include <thread>
 
+#include "runtime/hardening.h"
 #include "runtime/http_client.h"
 #include "runtime/process.h"
 #include "runtime/text.h"
@@ -152,6 +157,29 @@ TEST(AdminServer, StopsAtOnceAlsoRightAfterStart) {
   for (int i = 0; i < 20; ++i) {
     ASSERT_TRUE(AdminServer::start("127.0.0.1:0", registry, nullptr, nullptr));
   }
+}
+
+TEST_F(ServiceTest, KeepsItsFilesAndItsMemoryToItself) {
+  start({}, [&](ServiceContext&) -> Result<void> {
+    rlimit core{};
+    ::getrlimit(RLIMIT_CORE, &core);
+    const mode_t mask = ::umask(077);
+    std::ofstream(folder_ / "facts")
+        << std::oct << mask << " " << core.rlim_max << " " << ::prctl(PR_GET_DUMPABLE);
+    return {};
+  });
+  int status = -1;
+  ::waitpid(std::exchange(pid_, 0), &status, 0);
+  EXPECT_EQ(status, 0);
+  EXPECT_EQ(read_file(folder_ / "facts").value_or(""), "77 0 0");
+}
+
+TEST(Hardening, OnlyTheOperatorsExplicitWordAllowsCoreDumps) {
+  for (const auto& [value, allowed] : {std::pair("1", true), {"0", false}, {"", false}}) {
+    ::setenv("TUNESMITH_ALLOW_CORE_DUMPS", value, 1);  // NOLINT(concurrency-mt-unsafe)
+    EXPECT_EQ(core_dumps_allowed(), allowed) << value;
+  }
+  ::unsetenv("TUNESMITH_ALLOW_CORE_DUMPS");  // NOLINT(concurrency-mt-unsafe)
 }
 
 }  // namespace
