@@ -97,7 +97,7 @@ TEST_F(HandlersTest, TrainsStoresAcceptsAndAnnounces) {
 TEST_F(HandlersTest, ASecretThatStaysAwayEndsTheRunUnderItsName) {
   engine(kFinish);
   options.secrets_dir = folder / "secrets";
-  options.secret_wait = 0ms;
+  options.secret_limit = 0ms;
   events::v1::NodesReady event;
   event.ParseFromString(nodes_ready().payload);
   auto& file = *event.mutable_plan()->mutable_tuning()->mutable_data()->add_files();

@@ -197,7 +197,7 @@ Result<void> TuningRun::fetch_inputs(std::stop_token stop) {
 // A secret that is missing is waited for: the planner had it, somebody may be changing it.
 Result<Access> TuningRun::access_to(AccessTo what, const std::string& secret,
                                     std::stop_token stop) {
-  const auto deadline = parts_.clock.steady_now() + parts_.options.secret_wait;
+  const auto deadline = parts_.clock.steady_now() + parts_.options.secret_limit;
   Backoff backoff({.first = std::chrono::seconds(1), .most = std::chrono::seconds(10)}, 1);
   while (true) {
     auto access = read_access(parts_.options.secrets_dir, workspace().namespace_(), secret, what);

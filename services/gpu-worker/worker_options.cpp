@@ -34,7 +34,7 @@ WorkerOptions WorkerOptions::from_config(ConfigReader& config) {
       config.duration("download_deadline", options.fetch_limits.deadline);
   options.secrets_dir = config.text("secrets_dir", "");
   options.allowed_data_paths = config.texts("allowed_data_paths", {});
-  options.secret_wait = config.duration("secret_wait", options.secret_wait);
+  options.secret_limit = config.duration("secret_limit", options.secret_limit);
   return options;
 }
 

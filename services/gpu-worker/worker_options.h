@@ -31,11 +31,11 @@ struct WorkerOptions {
   FetchLimits fetch_limits;
   std::filesystem::path secrets_dir;            // of the secrets that Workspaces name; empty = none
   std::vector<std::string> allowed_data_paths;  // folders for file:// URLs
-  std::chrono::milliseconds secret_wait{std::chrono::minutes(10)};  // for a missing secret
+  std::chrono::milliseconds secret_limit{std::chrono::minutes(10)};  // for a missing secret
 
   // Keys node, engine, cache_dir, work_dir, threads, checkpoint_interval, checkpoint_cost,
   // engine_silence, silent_steps, lease_duration, lease_renew_every, attempts_without_checkpoint,
-  // download_deadline, secrets_dir, allowed_data_paths, secret_wait.
+  // download_deadline, secrets_dir, allowed_data_paths, secret_limit.
   static WorkerOptions from_config(ConfigReader& config);
 };
 
