@@ -214,6 +214,20 @@ TEST_F(AdmissionTable, EveryRuleForBothVersionsAndOperations) {
   expect_every_combination();
 }
 
+TEST(AdmissionDocument, NamesEveryRuleOnce) {
+  std::ifstream stream(std::filesystem::path(TUNESMITH_TEST_DIR) / "../../docs/admission.md");
+  std::map<std::string, int> rows;
+  for (std::string line; std::getline(stream, line);) {
+    if (line.starts_with("| `")) {
+      ++rows[line.substr(3, line.find('`', 3) - 3)];
+    }
+  }
+  for (const RuleInfo& rule : kRules) {
+    EXPECT_EQ(rows[rule.id], 1) << rule.id;
+  }
+  EXPECT_EQ(rows.size(), kRules.size()) << "a row of no rule";
+}
+
 TEST_F(AdmissionTable, Urls) {
   for (const auto& row : read_table("urls.yaml")) {
     SCOPED_TRACE(row.at("url"));

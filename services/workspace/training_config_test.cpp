@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
@@ -146,6 +148,23 @@ TEST(TrainingConfig, EveryMisspeltKeyIsAnsweredWithAKnownOne) {
     ASSERT_FALSE(config.has_value()) << key.name;
     EXPECT_NE(config.error().message.find("did you mean '" + key.name + "'?"), std::string::npos)
         << config.error().message;
+  }
+}
+
+TEST(TrainingConfig, TheDocumentNamesEveryKeyInItsSection) {
+  std::ifstream stream(std::string(TUNESMITH_TEST_DIR) + "/../../docs/admission.md");
+  std::map<std::string, std::string> rows;
+  for (std::string line; std::getline(stream, line);) {
+    if (line.starts_with("| ") && line.size() > 2) {
+      rows[line.substr(2, line.find(' ', 2) - 2)] = line;
+    }
+  }
+  for (const auto& key : training_keys()) {
+    const std::string& row = rows[key.section];
+    const std::string last = row.substr(std::min(row.rfind(" | "), row.size()));
+    const bool without_effect = last.find("`" + key.name + "`") != std::string::npos;
+    EXPECT_NE(row.find("`" + key.name + "`"), std::string::npos) << key.section << "." << key.name;
+    EXPECT_EQ(without_effect, !key.has_effect) << key.section << "." << key.name;
   }
 }
 

@@ -57,6 +57,8 @@ void check_metadata(const json& object, const Metadata& metadata, Admission& adm
   for (const auto& [name, value] : metadata.annotations) {
     if (name.starts_with(kAnnotationPrefix)) {
       check_annotation(name, value, admission);
+    } else if (name.starts_with("kaito.sh/")) {
+      admission.warnings.push_back("the annotation " + name + " has no effect in this version");
     }
   }
   const json& urls = member_of(member_of(member_of(object, "tuning"), "input"), "urls");

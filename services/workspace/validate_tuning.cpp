@@ -48,8 +48,11 @@ void check_preset_options(const json& preset, const std::string& path, Admission
   const json& image = typed_member(options, where, "image", JsonKind::kText, admission);
   if (image.is_string()) {
     check_image(image.get<std::string>(), where + ".image", Rule::kPresetImage, admission);
-    if (member_of(preset, "accessMode") != "private") {
-      admission.warnings.push_back(where + ".image has no effect: the model comes from the hub");
+  }
+  for (const char* name : {"image", "imagePullSecrets"}) {
+    if (!member_of(options, name).is_null() && member_of(preset, "accessMode") != "private") {
+      admission.warnings.push_back(
+          fmt::format("{}.{} has no effect: the model comes from the hub", where, name));
     }
   }
   const json& secret =
@@ -122,6 +125,10 @@ void check_input(const json& tuning, const DataSource& read, const ValidationOpt
   }
   check_volume(input, "tuning.input", options, admission);
   check_pull_secrets(input, "tuning.input", admission);
+  if (read.image.empty() && !member_of(input, "imagePullSecrets").is_null()) {
+    admission.warnings.emplace_back(
+        "tuning.input.imagePullSecrets has no effect: the data comes from no image");
+  }
 }
 
 void check_push_secret(const std::string& name, Admission& admission) {
@@ -149,6 +156,10 @@ void check_output(const json& tuning, const DataDestination& read, const Validat
   }
   check_volume(output, "tuning.output", options, admission);
   if (read.image.empty()) {
+    if (!read.image_push_secret.empty()) {
+      admission.warnings.emplace_back(
+          "tuning.output.imagePushSecret has no effect: no image is pushed");
+    }
     return;
   }
   check_image(read.image, "tuning.output.image", Rule::kOutputImage, admission);
