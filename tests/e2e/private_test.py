@@ -2,11 +2,13 @@
 
 import json
 import pathlib
+import shutil
+import tempfile
 
 import pytest
 import yaml
 
-from stack import Events, FileHost
+from stack import Events, FileHost, Stack
 from workspaces import REPOSITORY, manifest
 
 DATA_TOKEN = "d4ta-t0ken-of-the-test"
@@ -76,3 +78,32 @@ def test_private_data_and_a_gated_model(stack, file_host, storage):
     said = stack.run("events", "private", "-o", "json").stdout + stack.run("get", "workspace", "private", "-o", "yaml").stdout
     assert DATA_TOKEN not in said and HUB_TOKEN not in said
     assert files_that_hold(stack.home, [DATA_TOKEN.encode(), HUB_TOKEN.encode()]) == []
+    assert files_that_hold(stack.home, [b"modelAccessSecret"]), "the search does not see what the bus stores"
+
+
+@pytest.fixture
+def stack_with_a_folder(file_host):
+    home = pathlib.Path(tempfile.mkdtemp(prefix="tunesmith-stack-"))
+    (home / "sets").mkdir()
+    running = Stack(home, file_host)
+    running.environment["TUNESMITH_ALLOWED_DATA_PATHS"] = json.dumps([str(home / "sets")])
+    running.up()
+    yield running
+    running.down()
+    shutil.rmtree(home)
+
+
+def test_files_of_this_machine_where_the_operator_allows_them(stack_with_a_folder, world):
+    stack = stack_with_a_folder
+    home = stack.home
+    shutil.copy(world / "data/train.parquet", home / "sets/train.parquet")
+    shutil.copy(world / "data/train.parquet", home / "outside.parquet")
+    (home / "sets/link.parquet").symlink_to(home / "outside.parquet")
+
+    stack.apply(manifest("local", url=f"file://{home}/sets/train.parquet"))
+    assert stack.watch("local") == 0
+    stack.apply(manifest("linked", url=f"file://{home}/sets/link.parquet"))
+    assert stack.watch("linked") == 1
+    assert stack.status("linked")["failure"]["reason"] == "FileNotAllowed"
+    refused = stack.run("apply", "-f", "-", stdin=manifest("outside", url=f"file://{home}/outside.parquet"), check=False)
+    assert refused.returncode == 1 and "a folder that the operator allows" in refused.stderr
