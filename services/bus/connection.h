@@ -34,10 +34,17 @@ struct ConnectionOptions {
   // how often a living one says that it still works on it.
   std::chrono::milliseconds ack_wait{30'000};
   std::chrono::milliseconds in_progress_every{10'000};
+  // What JetStream may hold in all, 0 = unknown. Its last tenth is left to events and status: a
+  // server that is full to the brim could not even say so.
+  std::uint64_t store_limit_bytes = 0;
+  // A server that stands still, or a path that swallows everything, is noticed after three of
+  // these.
+  std::chrono::milliseconds ping_interval{10'000};
 
   // Keys nats_url, nats_credentials_file, nats_user, nats_password_file, nats_ca_file,
   // nats_certificate_file, nats_key_file, nats_inbox_prefix (default: of nats_user, see
-  // permissions.h), ack_wait, in_progress_every (at most half of ack_wait).
+  // permissions.h), nats_ping_interval, nats_store_limit_bytes, ack_wait, in_progress_every (at
+  // most half of ack_wait).
   static ConnectionOptions from_config(ConfigReader& config, std::string name);
 };
 

@@ -49,7 +49,7 @@ std::string last_error(natsStatus status) {
 Failure failure_of(const std::string& what, natsStatus status, int code, const std::string& text) {
   Failure failure{FailureClass::kPermanent, "BusRefused", what + ": " + text};
   if (code == 10047 || code == 10028 || code == js_code::kStoreFailed) {
-    failure.reason = "StorageFull";
+    failure = {FailureClass::kTransient, "StorageFull", failure.message};
   } else if (code == js_code::kStreamNotFound) {
     failure.reason = "BusNotInitialised";
     failure.message += "; run `tunesmith bus init`";

@@ -69,7 +69,7 @@ Result<void> set_authentication(natsOptions* handle, const ConnectionOptions& op
                                             natsStatus_GetText(s));
 }
 
-// Ping 10 s × 3: a dead peer is noticed within 30 s. Reconnect for ever.
+// Three pings without an answer: a dead peer is noticed. Reconnect for ever.
 natsStatus set_behaviour(natsOptions* handle, const ConnectionOptions& options, void* closure) {
   natsStatus s = natsOptions_SetURL(handle, options.url.c_str());
   if (s == NATS_OK) s = natsOptions_SetName(handle, options.name.c_str());
@@ -77,7 +77,7 @@ natsStatus set_behaviour(natsOptions* handle, const ConnectionOptions& options, 
     s = natsOptions_SetCustomInboxPrefix(handle, options.inbox_prefix.c_str());
   }
   if (s == NATS_OK) s = natsOptions_SetTimeout(handle, 5'000);
-  if (s == NATS_OK) s = natsOptions_SetPingInterval(handle, 10'000);
+  if (s == NATS_OK) s = natsOptions_SetPingInterval(handle, options.ping_interval.count());
   if (s == NATS_OK) s = natsOptions_SetMaxPingsOut(handle, 3);
   if (s == NATS_OK) s = natsOptions_SetMaxReconnect(handle, -1);
   if (s == NATS_OK) s = natsOptions_SetReconnectWait(handle, 250);

@@ -43,6 +43,9 @@ ConnectionOptions ConnectionOptions::from_config(ConfigReader& config, std::stri
   options.key_file = config.text("nats_key_file", "");
   options.inbox_prefix =
       config.text("nats_inbox_prefix", options.user.empty() ? "" : inbox_prefix_of(options.user));
+  options.ping_interval = config.duration("nats_ping_interval", options.ping_interval);
+  options.store_limit_bytes = static_cast<std::uint64_t>(
+      config.integer("nats_store_limit_bytes", 0, 0, std::int64_t{1} << 60));
   options.ack_wait = config.duration("ack_wait", options.ack_wait);
   options.in_progress_every = std::min(
       config.duration("in_progress_every", options.in_progress_every), options.ack_wait / 2);
@@ -59,7 +62,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const ConnectionOptions& op
 NatsConnection::NatsConnection(std::unique_ptr<NatsClient> client, ConnectionOptions options)
     : client_(std::move(client)),
       options_(std::move(options)),
-      objects_(*client_),
+      objects_(*client_, 1, options_.store_limit_bytes),
       logs_(*client_) {}
 
 Result<void> NatsConnection::publish(const OutgoingEvent& event) {

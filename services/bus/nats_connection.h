@@ -16,6 +16,7 @@ class NatsConnection final : public Connection {
   NatsConnection(std::unique_ptr<NatsClient> client, ConnectionOptions options);
 
   NatsClient& client() { return *client_; }
+  std::uint64_t store_limit_bytes() const { return options_.store_limit_bytes; }
 
   bool connected() const override { return client_->connected(); }
   Result<void> publish(const OutgoingEvent& event) override;

@@ -130,6 +130,30 @@ Result<void> NatsObjectStore::purge_chunks(const std::string& bucket, const std:
   return {};
 }
 
+Result<void> NatsObjectStore::has_room_for(const fs::path& file) {
+  if (limit_bytes_ == 0) return {};
+  std::error_code error;
+  const auto size_bytes = fs::file_size(file, error);
+  if (error) return permanent("FileUnreadable", "cannot read " + file.string());
+  std::uint64_t used_bytes = 0;
+  auto asked =
+      client_.call("asking how full the store is", NatsClient::kPatience, [&](jsErrCode* code) {
+        jsAccountInfo* info = nullptr;
+        const natsStatus s = js_GetAccountInfo(&info, client_.jetstream(), nullptr, code);
+        if (s == NATS_OK) used_bytes = static_cast<std::uint64_t>(info->Store);
+        jsAccountInfo_Destroy(info);
+        return s;
+      });
+  if (!asked) return tl::unexpected(asked.error().failure);
+  const std::uint64_t most_bytes = limit_bytes_ / 10 * 9;
+  if (used_bytes + size_bytes <= most_bytes) return {};
+  return transient("StorageFull", "JetStream holds " + std::to_string(used_bytes) +
+                                      " bytes; with " + std::to_string(size_bytes) +
+                                      " more it would pass " + std::to_string(most_bytes) +
+                                      ", nine tenths of its limit: give it more storage, or delete "
+                                      "Workspaces that are no longer needed");
+}
+
 Result<ObjectMeta> NatsObjectStore::put_chunks(const std::string& bucket, const std::string& name,
                                                const std::string& nuid, const fs::path& file,
                                                std::stop_token stop) {
@@ -159,6 +183,7 @@ Result<ObjectMeta> NatsObjectStore::put_chunks(const std::string& bucket, const 
 
 Result<ObjectInfo> NatsObjectStore::put_file(const std::string& bucket, const std::string& name,
                                              const fs::path& file, std::stop_token stop) {
+  if (auto room = has_room_for(file); !room) return tl::unexpected(room.error());
   auto old = find(bucket, name);
   if (!old) return tl::unexpected(old.error());
   const std::string nuid = client_.new_nuid();
@@ -189,13 +214,13 @@ Result<void> NatsObjectStore::get_chunks(const ObjectMeta& meta, const fs::path&
     if (!*stored) break;
     const std::string& piece = (*stored)->message.data;
     out.write(piece.data(), static_cast<std::streamsize>(piece.size()));
-    if (!out) return permanent("FileUnwritable", "cannot write " + file.string());
+    if (!out) return transient("DiskFull", "could not write " + file.string());
     sha.update(piece);
     size += piece.size();
     ++chunks;
   }
   out.close();
-  if (!out) return permanent("FileUnwritable", "cannot write " + file.string());
+  if (!out) return transient("DiskFull", "could not write " + file.string());
   if (size != meta.size_bytes || chunks != meta.chunks || sha.hex() != meta.sha256) {
     return permanent("ObjectCorrupt", "object " + meta.name + " in " + meta.bucket + ": expected " +
                                           std::to_string(meta.size_bytes) + " bytes with sha256 " +
@@ -215,7 +240,7 @@ Result<ObjectInfo> NatsObjectStore::get_file(const std::string& bucket, const st
   auto got = get_chunks((*found)->meta, partial, std::move(stop));
   if (got) {
     fs::rename(partial, file, error);
-    if (error) got = permanent("FileUnwritable", "cannot write " + file.string());
+    if (error) got = transient("DiskFull", "could not write " + file.string());
   }
   if (!got) {
     fs::remove(partial, error);

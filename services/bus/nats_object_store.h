@@ -15,11 +15,15 @@ namespace tunesmith::bus {
 // `client` outlives it.
 class NatsObjectStore final : public ObjectStore {
  public:
+  // limit_bytes: what the server may store in all, 0 = unknown; objects leave the last tenth free.
   // Chunks without a meta for `abandoned_after` are of a put that was killed: a living one stores a
   // chunk, or gives up, in 30 s.
-  explicit NatsObjectStore(NatsClient& client, int replicas = 1,
+  explicit NatsObjectStore(NatsClient& client, int replicas = 1, std::uint64_t limit_bytes = 0,
                            std::chrono::milliseconds abandoned_after = std::chrono::minutes(5))
-      : client_(client), replicas_(replicas), abandoned_after_(abandoned_after) {}
+      : client_(client),
+        replicas_(replicas),
+        limit_bytes_(limit_bytes),
+        abandoned_after_(abandoned_after) {}
 
   Result<void> create_bucket(const std::string& bucket, std::uint64_t quota_bytes) override;
   Result<void> delete_bucket(const std::string& bucket) override;
@@ -40,6 +44,7 @@ class NatsObjectStore final : public ObjectStore {
   };
   // Nothing when there is no object of that name, or no bucket.
   Result<std::optional<StoredMeta>> find(const std::string& bucket, const std::string& name);
+  Result<void> has_room_for(const std::filesystem::path& file);
   Result<ObjectMeta> put_chunks(const std::string& bucket, const std::string& name,
                                 const std::string& nuid, const std::filesystem::path& file,
                                 std::stop_token stop);
@@ -53,6 +58,7 @@ class NatsObjectStore final : public ObjectStore {
 
   NatsClient& client_;
   int replicas_;
+  std::uint64_t limit_bytes_;
   std::chrono::milliseconds abandoned_after_;
 };
 

@@ -62,6 +62,23 @@ class NatsObjectStoreTest : public NatsBusTest {
   fs::path folder_;
 };
 
+// A server that is full to the brim refuses events and status too: nobody could say why all waits.
+TEST_P(NatsObjectStoreTest, LeavesTheLastTenthOfTheServerFree) {
+  auto ample = ready();
+  ASSERT_TRUE(ample->objects().create_bucket("ws-1", 0));
+  ASSERT_TRUE(ample->objects().put_file("ws-1", "a", write("a", pattern_of(700'000, 1)), {}));
+  auto small = Connection::open(
+      {.url = server_.url(), .name = "test", .store_limit_bytes = 1'000'000}, log_, {});
+  ASSERT_TRUE(small);
+  const auto refused =
+      (*small)->objects().put_file("ws-1", "b", write("b", pattern_of(300'000, 2)), {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "StorageFull");
+  EXPECT_EQ(refused.error().failure_class, FailureClass::kTransient);
+  ASSERT_TRUE((*small)->objects().remove("ws-1", "a"));
+  EXPECT_TRUE((*small)->objects().put_file("ws-1", "b", folder_ / "b", {}));
+}
+
 TEST_P(NatsObjectStoreTest, ReturnsWhatItWasGiven) {
   auto connection = ready();
   ObjectStore& store = connection->objects();

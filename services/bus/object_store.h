@@ -21,8 +21,8 @@ struct ObjectInfo {
   std::string modified{};  // RFC 3339
 };
 
-// Buckets are named `ws-<uid>`. Thread-safe. Transient `BusUnavailable`; Permanent `ObjectMissing`,
-// `ObjectCorrupt` (size or digest differ), `StorageFull`.
+// Buckets are named `ws-<uid>`. Thread-safe. Transient `BusUnavailable`, `StorageFull`, `DiskFull`
+// (of a file to be written); Permanent `ObjectMissing`, `ObjectCorrupt` (size or digest differ).
 class ObjectStore {
  public:
   virtual ~ObjectStore() = default;

@@ -1,5 +1,6 @@
 #include "bus/topology.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include "bus/nats_connection.h"
@@ -71,12 +72,17 @@ Result<void> ensure_bucket(NatsClient& client, const BucketSpec& spec,
 }  // namespace
 
 Result<void> init_topology(Connection& connection, const TopologyOptions& options) {
-  NatsClient& client = dynamic_cast<NatsConnection&>(connection).client();
+  auto& nats = dynamic_cast<NatsConnection&>(connection);
+  NatsClient& client = nats.client();
+  TopologyOptions fitting = options;
+  if (const std::uint64_t limit_bytes = nats.store_limit_bytes(); limit_bytes != 0) {
+    fitting.max_stream_bytes = std::min(options.max_stream_bytes, limit_bytes / 8);
+  }
   for (const StreamSpec& spec : stream_table()) {
-    if (auto made = ensure_stream(client, spec, options); !made) return made;
+    if (auto made = ensure_stream(client, spec, fitting); !made) return made;
   }
   for (const BucketSpec& spec : bucket_table()) {
-    if (auto made = ensure_bucket(client, spec, options); !made) return made;
+    if (auto made = ensure_bucket(client, spec, fitting); !made) return made;
   }
   return {};
 }

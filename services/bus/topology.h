@@ -33,7 +33,10 @@ inline constexpr const char* kInventory = "inventory";    // <node> (provisioner
 
 struct TopologyOptions {
   int replicas = 1;
-  std::uint64_t max_stream_bytes = 1ull << 30;  // of TUNESMITH; the other limits follow from it
+  // Of TUNESMITH; the other limits follow from it. Streams and buckets are reserved whole: where
+  // the connection knows the server's limit, an eighth of that is the most, and the rest is for
+  // objects.
+  std::uint64_t max_stream_bytes = 1ull << 30;
 };
 
 // Creates what is missing and updates what differs. Safe to call at once from several places.

@@ -67,6 +67,7 @@ int run_up(Arguments& arguments) {
     if (options.model_hub.empty()) options.model_hub = from_file.model_hub;
     if (options.ca_file.empty()) options.ca_file = from_file.ca_file;
     if (options.log_level.empty()) options.log_level = from_file.log_level;
+    options.bus_storage_bytes = from_file.bus_storage_bytes;
     options.connect_to = from_file.connect_to;
     options.allowed_data_hosts = from_file.allowed_data_hosts;
   }

@@ -144,7 +144,9 @@ class StackWriter {
         "jetstream { store_dir: " +
         // A limit of its own: the default is 75 % of what is free at the start, and a server that
         // finds more stored than that refuses to start.
-        json(path("nats")).dump() + ", max_file_store: 64GB }\n" + nats_authorization_;
+        json(path("nats")).dump() +
+        ", max_file_store: " + std::to_string(options_.bus_storage_bytes) + " }\n" +
+        nats_authorization_;
     const json registry_config = {
         {"version", 0.1},
         {"log", {{"level", "warn"}, {"accesslog", {{"disabled", true}}}}},
@@ -175,6 +177,7 @@ class StackWriter {
   // Of one user of NATS (bus/permissions.h).
   json bus_config(const std::string& user) const {
     return {{"nats_url", "nats://127.0.0.1:" + std::to_string(state_.nats_port)},
+            {"nats_store_limit_bytes", options_.bus_storage_bytes},
             {"nats_user", user},
             {"nats_password_file", nats_password_file(paths_, user)}};
   }

@@ -51,6 +51,9 @@ Result<void> read_stack_options(const fs::path& file, StackOptions& options) {
   options.model_hub = config->text("model_hub", options.model_hub);
   options.ca_file = config->text("ca_file", options.ca_file);
   options.log_level = config->text("log_level", options.log_level);
+  options.bus_storage_bytes = static_cast<std::uint64_t>(
+      config->integer("bus_storage_bytes", static_cast<std::int64_t>(options.bus_storage_bytes),
+                      1 << 20, std::int64_t{1} << 60));
   options.connect_to = config->text_map("connect_to");
   options.allowed_data_hosts = config->texts("allowed_data_hosts", options.allowed_data_hosts);
   options.allowed_data_paths = config->texts("allowed_data_paths", options.allowed_data_paths);

@@ -1,6 +1,7 @@
 // What a person can choose of a local stack.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -20,8 +21,9 @@ struct StackOptions {
   std::vector<std::string> allowed_data_paths{};  // folders that Workspaces may name files in
   std::string ca_file{};
   std::string log_level = "info";
-  std::filesystem::path nats_server{};  // empty = looked up in PATH and /usr/sbin
-  std::filesystem::path bin_dir{};      // where the services are; empty = beside this executable
+  std::uint64_t bus_storage_bytes = 64'000'000'000;  // JetStream's limit
+  std::filesystem::path nats_server{};               // empty = looked up in PATH and /usr/sbin
+  std::filesystem::path bin_dir{};  // where the services are; empty = beside this executable
 };
 
 // "HOST:PORT=ADDRESS:PORT" into the map. Permanent `UsageError`.
@@ -31,7 +33,7 @@ Result<void> add_connect_to(StackOptions& options, const std::string& text);
 std::filesystem::path stack_dir(const std::string& given);
 
 // Reads the keys workers, model_hub, connect_to, allowed_data_hosts, allowed_data_paths, ca_file,
-// log_level from a YAML file. Permanent `ConfigInvalid`.
+// log_level, bus_storage_bytes from a YAML file. Permanent `ConfigInvalid`.
 Result<void> read_stack_options(const std::filesystem::path& file, StackOptions& options);
 
 // A program of that name in PATH or the folders of system programs; empty when there is none.

@@ -246,6 +246,76 @@ TEST_F(HandlersTest, ABusThatIsAwayIsWaitedForAndFailsNothing) {
   EXPECT_TRUE(publisher.all<events::v1::TuningFailed>().empty());
 }
 
+// An object store that has no room for the next objects.
+class FullStore final : public bus::ObjectStore {
+ public:
+  FullStore(bus::ObjectStore& inner, int refusals) : inner_(inner), refusals_(refusals) {}
+  Result<void> create_bucket(const std::string& bucket, std::uint64_t quota_bytes) override {
+    return inner_.create_bucket(bucket, quota_bytes);
+  }
+  Result<void> delete_bucket(const std::string& bucket) override {
+    return inner_.delete_bucket(bucket);
+  }
+  Result<std::vector<std::string>> buckets() override { return inner_.buckets(); }
+  Result<bus::ObjectInfo> put_file(const std::string& bucket, const std::string& name,
+                                   const fs::path& file, std::stop_token stop) override {
+    if (refusals_-- > 0) return transient("StorageFull", "JetStream is full");
+    return inner_.put_file(bucket, name, file, std::move(stop));
+  }
+  Result<bus::ObjectInfo> get_file(const std::string& bucket, const std::string& name,
+                                   const fs::path& file, std::stop_token stop) override {
+    return inner_.get_file(bucket, name, file, std::move(stop));
+  }
+  Result<std::optional<bus::ObjectInfo>> info(const std::string& bucket,
+                                              const std::string& name) override {
+    return inner_.info(bucket, name);
+  }
+  Result<std::vector<bus::ObjectInfo>> list(const std::string& bucket) override {
+    return inner_.list(bucket);
+  }
+  Result<void> remove(const std::string& bucket, const std::string& name) override {
+    return inner_.remove(bucket, name);
+  }
+
+ private:
+  bus::ObjectStore& inner_;
+  int refusals_;
+};
+
+// Promise: the status says so while it lasts, and nothing is trained again.
+TEST_F(HandlersTest, AFullStoreIsWaitedForHoweverLongAndTold) {
+  engine("echo run >> " + (folder / "runs").string() + "\n" + kFinish);
+  options.progress_times = {.at_most_every = 0ms, .at_least_every = 30s};
+  FullStore full(objects, 7);
+  const WorkerParts tight{publisher, current, leases, results, full,   logs,
+                          files,     files,   clock,  metrics, options};
+  EXPECT_EQ(Handlers(tight, log).on_nodes_ready(nodes_ready(), {}).kind, Kind::kDone);
+  EXPECT_EQ(publisher.all<events::v1::AdapterReady>().size(), 1u);
+  EXPECT_EQ(fs::file_size(folder / "runs"), std::string("run\n").size());
+  const auto told = publisher.all<events::v1::TuningProgressed>();
+  EXPECT_TRUE(std::any_of(told.begin(), told.end(), [](const auto& progress) {
+    return progress.waiting().reason() == "StorageFull";
+  }));
+}
+
+TEST_F(HandlersTest, AFullDiskUnderTheEngineIsTriedAgainHoweverOften) {
+  engine("echo run >> " + (folder / "runs").string() + R"sh(
+if [ $(wc -l < )sh" +
+         (folder / "runs").string() + R"sh() -lt 6 ]; then
+  echo '{"event":"failed","class":"Transient","reason":"StorageFailed","message":"no space left"}'
+  exit 1
+fi
+)sh" + kFinish);
+  options.progress_times = {.at_most_every = 0ms, .at_least_every = 30s};
+  EXPECT_EQ(handle().kind, Kind::kDone);
+  EXPECT_EQ(publisher.all<events::v1::AdapterReady>().size(), 1u);
+  EXPECT_TRUE(publisher.all<events::v1::TuningFailed>().empty());
+  const auto told = publisher.all<events::v1::TuningProgressed>();
+  EXPECT_TRUE(std::any_of(told.begin(), told.end(), [](const auto& progress) {
+    return progress.waiting().reason() == "StorageFailed";
+  }));
+}
+
 TEST_F(HandlersTest, ALeaseHeldElsewhereIsLeftAlone) {
   engine(kFinish);
   options.lease_times = {.duration = 200ms, .renew_every = 50ms};

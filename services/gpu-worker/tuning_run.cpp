@@ -53,6 +53,13 @@ class ShippedToTheEnd {
   LogShipper& shipper_;
 };
 
+// What ends by itself when somebody makes room. It is waited for without a limit, as a worker is.
+bool lacks_room(const Failure& failure) {
+  return failure.failure_class == FailureClass::kTransient &&
+         (failure.reason == "DiskFull" || failure.reason == "StorageFull" ||
+          failure.reason == "StorageFailed");
+}
+
 std::uint64_t total_bytes(const events::v1::Plan& plan) {
   std::uint64_t total = 0;
   for (const auto& file : plan.tuning().model().files()) total += file.size_bytes();
@@ -79,8 +86,10 @@ TuningRun::TuningRun(const WorkerParts& parts, const Log& log, events::v1::Nodes
 
 RunEnd TuningRun::run(std::stop_token service_stop) {
   const bus::StandingWatch watch(parts_.current, workspace(), std::move(service_stop));
-  auto folder = RunFolder::create(parts_.options.work_dir, workspace().uid());
-  if (!folder) return folder.error();
+  auto folder = with_room(watch.token(), [this] {
+    return RunFolder::create(parts_.options.work_dir, workspace().uid());
+  });
+  if (!folder) return watch.token().stop_requested() ? RunEnd(Stopped{}) : folder.error();
   folder_ = std::make_unique<RunFolder>(std::move(*folder));
   RunEnd end = train_until_done(watch.token());
   // A clean-up that found no lease may have passed before ours was taken: nothing may be left of
@@ -111,7 +120,10 @@ RunEnd TuningRun::train_until_done(std::stop_token stop) {
     if (std::holds_alternative<Trained>(end)) return end;
     if (failure == nullptr) continue;  // stopped, or the lease was lost and is taken anew
     if (failure->failure_class == FailureClass::kPermanent) return end;
-    if (failure->reason != "BusUnavailable") {
+    if (lacks_room(*failure)) {
+      previous_failure_ = *failure;
+      tell_waiting(*failure);
+    } else if (failure->reason != "BusUnavailable") {
       previous_failure_ = *failure;
       fruitless_attempts = best_step_ > best_before ? 0 : fruitless_attempts + 1;
       if (fruitless_attempts >= parts_.options.attempts_without_checkpoint) {
@@ -123,6 +135,30 @@ RunEnd TuningRun::train_until_done(std::stop_token stop) {
     wait_for(backoff.next(), stop);
   }
   return Stopped{};
+}
+
+void TuningRun::tell_waiting(const Failure& why) {
+  TuningProgressed change;
+  *change.mutable_waiting() = bus::to_proto(why);
+  progress_.update(change);
+}
+
+// Tries again for as long as there is no room for what `attempt` writes; the status says so
+// meanwhile.
+template <typename Attempt>
+auto TuningRun::with_room(std::stop_token stop, const Attempt& attempt) -> decltype(attempt()) {
+  Backoff backoff(parts_.options.attempt_backoff, std::hash<std::string>{}(workspace().uid()));
+  while (true) {
+    auto result = attempt();
+    if (result || !lacks_room(result.error())) {
+      if (backoff.tries() > 0) progress_.update({});  // waits no more
+      return result;
+    }
+    log_.warning("waiting for room",
+                 {{"reason", result.error().reason}, {"detail", result.error().message}});
+    tell_waiting(result.error());
+    if (!wait_for(backoff.next(), stop)) return transient("Stopped", "stopped without room");
+  }
 }
 
 // A lease that nobody gave back is what is left of a worker that died.
@@ -227,13 +263,8 @@ Result<fs::path> TuningRun::fetch(const FileCache& cache, const events::v1::Remo
             change.set_bytes_total(std::max(total_bytes(plan()), bytes_before_ + here));
             progress_.update(change);
           },
-      .on_waiting =
-          [&](const Failure& why) {
-            TuningProgressed change;
-            *change.mutable_waiting() = bus::to_proto(why);
-            progress_.update(change);
-          }};
-  auto cached = cache.fetch(file, listener, std::move(stop), access);
+      .on_waiting = [&](const Failure& why) { tell_waiting(why); }};
+  auto cached = with_room(stop, [&] { return cache.fetch(file, listener, stop, access); });
   if (!cached) return cached;
   bytes_before_ += here;
   return place_file(*cached, folder, file.path());
@@ -326,11 +357,12 @@ Result<AdapterReady> TuningRun::store(std::uint64_t attempt, const EngineFinishe
   TuningProgressed change;
   change.set_phase("Storing");
   progress_.update(change);
-  if (auto packed = write_adapter_tar(finished.adapter_dir, folder_->archive()); !packed) {
-    return tl::unexpected(packed.error());
-  }
+  const auto packed =
+      with_room(stop, [&] { return write_adapter_tar(finished.adapter_dir, folder_->archive()); });
+  if (!packed) return tl::unexpected(packed.error());
   const std::string name = fmt::format("adapter/{}/{}", plan().tuning_key(), attempt);
-  auto object = parts_.objects.put_file(bucket(), name, folder_->archive(), stop);
+  auto object = with_room(
+      stop, [&] { return parts_.objects.put_file(bucket(), name, folder_->archive(), stop); });
   if (!object) return tl::unexpected(object.error());
   log_.info("adapter stored", {{"object", name}, {"bytes", object->size_bytes}});
 
@@ -351,7 +383,7 @@ Result<AdapterReady> TuningRun::store(std::uint64_t attempt, const EngineFinishe
   result.set_seconds(finished.seconds);
   result.set_tokens(finished.tokens);
   result.set_peak_memory_bytes(finished.peak_memory_bytes);
-  return accept(std::move(ready));
+  return with_room(stop, [&] { return accept(ready); });
 }
 
 // The result is accepted once: who finds the key taken drops its own object and takes the accepted

@@ -61,6 +61,9 @@ class TuningRun {
  private:
   RunEnd train_until_done(std::stop_token stop);
   void note_lost_worker();
+  void tell_waiting(const Failure& why);
+  template <typename Attempt>
+  auto with_room(std::stop_token stop, const Attempt& attempt) -> decltype(attempt());
   RunEnd attempt_under(bus::Lease& lease, std::stop_token stop);
   Result<void> fetch_inputs(std::stop_token stop);
   Result<std::filesystem::path> fetch(const FileCache& cache, const events::v1::RemoteFile& file,
