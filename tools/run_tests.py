@@ -19,7 +19,7 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PYTEST_FOLDERS = ["examples", "tests/docs", "tests/e2e"]
+PYTEST_FOLDERS = ["examples", "tests/docs", "tests/e2e", "tests/chaos/real"]
 PYTEST_TIMEOUT_SECONDS = 1500
 
 

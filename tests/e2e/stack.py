@@ -45,12 +45,12 @@ class FileHost:
 
 
 class Events:
-    """Follows `tunesmith events -f -o json` and lets a test wait for one."""
+    """Follows `tunesmith events -f -o json`, of one Workspace or of all, and lets a test wait for one."""
 
-    def __init__(self, stack: "Stack", name: str):
+    def __init__(self, stack: "Stack", name: str = ""):
         self.seen: list[dict] = []
         self._queue: queue.Queue = queue.Queue()
-        self._process = stack.start("events", name, "-f", "-o", "json")
+        self._process = stack.start("events", *([name] if name else []), "-f", "-o", "json")
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -58,7 +58,7 @@ class Events:
         for line in self._process.stdout:
             self._queue.put(json.loads(line))
 
-    def wait_for(self, token: str, where=lambda event: True, seconds: float = 120) -> dict:
+    def wait_for(self, token: str, where=lambda event: True, seconds: float = 240) -> dict:
         """The first event of this type that fulfils the condition, seen already or still to come."""
         for event in self.seen:
             if event["event"] == token and where(event):
@@ -79,9 +79,20 @@ class Events:
 
 
 class Stack:
-    def __init__(self, home: pathlib.Path, file_host: FileHost, checkpoint_interval: str = "1s"):
+    """`settings` are the services' own, by the names of their variables (TUNESMITH_…); `bin` holds the programs."""
+
+    def __init__(
+        self,
+        home: pathlib.Path,
+        file_host: FileHost,
+        checkpoint_interval: str = "1s",
+        settings: dict[str, str] | None = None,
+        bin: pathlib.Path = BIN,
+    ):
         self.home = home
         self.file_host = file_host
+        self.bin = bin
+        self.settings = settings or {}
         # Settings of the services are overridden by the environment they inherit.
         self.environment = {
             **os.environ,
@@ -90,23 +101,32 @@ class Stack:
             "TUNESMITH_THREADS": "1",
         }
 
-    def up(self) -> None:
+    def up(self, *arguments: str) -> None:
         address = f"127.0.0.1:{self.file_host.port}"
         self.run(
             "up",
+            *arguments,
             "--model-hub", "http://hub.tunesmith.internal",
             "--allow-data-host", "data.tunesmith.internal",
             "--connect-to", f"data.tunesmith.internal:80={address}",
             "--connect-to", f"hub.tunesmith.internal:80={address}",
+            settings=self.settings,
         )  # fmt: skip
 
     def down(self) -> None:
         self.run("down")
 
-    def run(self, *arguments: str, stdin: str = "", check: bool = True, seconds: float = 180) -> subprocess.CompletedProcess:
+    def run(
+        self,
+        *arguments: str,
+        stdin: str = "",
+        check: bool = True,
+        seconds: float = 180,
+        settings: dict[str, str] | None = None,
+    ) -> subprocess.CompletedProcess:
         done = subprocess.run(
-            [BIN / "tunesmith", *arguments],
-            env=self.environment, input=stdin, capture_output=True, text=True, timeout=seconds,
+            [self.bin / "tunesmith", *arguments],
+            env={**self.environment, **(settings or {})}, input=stdin, capture_output=True, text=True, timeout=seconds,
         )  # fmt: skip
         if check and done.returncode != 0:
             raise AssertionError(f"tunesmith {' '.join(arguments)} → {done.returncode}\n{done.stdout}{done.stderr}{self.logs()}")
@@ -114,14 +134,14 @@ class Stack:
 
     def start(self, *arguments: str) -> subprocess.Popen:
         return subprocess.Popen(
-            [BIN / "tunesmith", *arguments],
+            [self.bin / "tunesmith", *arguments],
             env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
 
     def apply(self, manifest: str) -> str:
         return self.run("apply", "-f", "-", stdin=manifest).stdout
 
-    def watch(self, name: str, seconds: float = 300) -> int:
+    def watch(self, name: str, seconds: float = 600) -> int:
         """Until it succeeded (0) or failed (1)."""
         return self.run("watch", name, check=False, seconds=seconds).returncode
 
@@ -146,12 +166,22 @@ class Stack:
         return json.loads((self.home / "stack.json").read_text())
 
     def pid_of(self, child: str) -> int:
-        return next(c["pid"] for c in self.facts()["children"] if c["name"] == child)
+        """Of the running child; one that just died is waited for."""
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline:
+            pid = next(c["pid"] for c in self.facts()["children"] if c["name"] == child)
+            if pid > 0:
+                return pid
+            time.sleep(0.05)  # the supervisor writes stack.json when it starts it again
+        raise AssertionError(f"{child} is not running\n{self.logs()}")
+
+    def signal(self, child: str, number: signal.Signals) -> int:
+        pid = self.pid_of(child)
+        os.kill(pid, number)
+        return pid
 
     def kill(self, child: str) -> int:
-        pid = self.pid_of(child)
-        os.kill(pid, signal.SIGKILL)
-        return pid
+        return self.signal(child, signal.SIGKILL)
 
     def engines(self) -> list[int]:
         """Process ids of the engines that this stack's worker runs."""

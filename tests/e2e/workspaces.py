@@ -31,6 +31,7 @@ def manifest(
     secret: str = "demo-registry",
     model: str = REPOSITORY,
     steps: int = 30,
+    rank: int = 4,
     arguments: dict | None = None,
     annotations: dict | None = None,
     config: str | None = None,
@@ -54,7 +55,7 @@ def manifest(
     }
     training = {
         "QuantizationConfig": {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "bnb_4bit_use_double_quant": True},
-        "LoraConfig": {"r": 4, "lora_alpha": 8},
+        "LoraConfig": {"r": rank, "lora_alpha": 8},
         "TrainingArguments": {
             "max_steps": steps,
             "per_device_train_batch_size": 4,
