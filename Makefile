@@ -4,7 +4,7 @@ BUILD ?= build/release
 JOBS  ?= $(shell nproc)
 ENV   := source tools/env.sh
 
-.PHONY: help setup configure build demo test fuzz lint format bench parity clean
+.PHONY: help setup configure build demo test soak fuzz lint format bench parity clean
 help:
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
 
@@ -22,6 +22,9 @@ demo: build ## a Workspace from manifest to a model that answers, on this machin
 
 test: build ## all tests; the last line is "N passed, N failed"
 	@$(ENV) && $$TUNESMITH_VENV/bin/python tools/run_tests.py $(BUILD) $(SUITES)
+
+soak: build ## every fault in every stage, then simulated histories until stopped (or for SOAK_MINUTES)
+	@$(ENV) && tests/chaos/soak.sh $(BUILD)
 
 FUZZ_SECONDS ?= 60
 fuzz: build ## libFuzzer on every reader of foreign text, FUZZ_SECONDS each (60)

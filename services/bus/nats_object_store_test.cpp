@@ -152,7 +152,7 @@ TEST_P(NatsObjectStoreTest, APutSweepsWhatKilledOnesLeft) {
   const auto file = write("in", pattern_of(2'000, 2));
   ASSERT_TRUE(connection->objects().put_file("ws-1", "a", file, {}));
   EXPECT_THAT(messages(*connection, "$O.ws-1.C.killed"), SizeIs(1)) << "it may still be going on";
-  NatsObjectStore impatient(client, 1, std::chrono::milliseconds(0));
+  NatsObjectStore impatient(client, 1, 0, std::chrono::milliseconds(0));
   ASSERT_TRUE(impatient.put_file("ws-1", "b", file, {}));
   EXPECT_THAT(messages(*connection, "$O.ws-1.C.killed"), IsEmpty());
   for (const char* name : {"a", "b"}) {

@@ -159,6 +159,7 @@ void add_objects(Objects objects, Subjects& allowed) {
     return;
   }
   allowed.add("$O.*.C.*");
+  allowed.api("INFO");  // how much room there is
   allowed.api("STREAM.CREATE.*");
   allowed.api("STREAM.UPDATE.*");
 }

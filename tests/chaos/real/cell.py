@@ -1,7 +1,7 @@
 """One cell of the matrix: a Workspace is brought into a stage, a fault strikes, and the promise is looked at afterwards."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bus_view import BusView
 from faults import Fault
@@ -14,9 +14,10 @@ class Outcome:
     fault: str
     stage: str
     seconds: float  # from the strike to the image
-    attempts: int
-    steps_repeated: int
-    incidents: list[str]
+    failed: bool = False
+    attempts: int = 0
+    steps_repeated: int = 0
+    incidents: list[str] = field(default_factory=list)
 
 
 def run_cell(world: World, name: str, fault_name: str, fault: Fault, stage_name: str, stage: Stage) -> Outcome:

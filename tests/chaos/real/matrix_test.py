@@ -35,12 +35,16 @@ def cells(needs_clocks: bool) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def outcomes():
-    """What the cells measured, kept for the table."""
+def record():
+    """Keeps what a cell measured, for the table; a run that is ended in the middle keeps what it has."""
     measured: list[Outcome] = []
-    yield measured
-    if path := os.environ.get("TUNESMITH_CHAOS_OUTCOMES"):
-        pathlib.Path(path).write_text(json.dumps([dataclasses.asdict(o) for o in measured], indent=1))
+
+    def add(outcome: Outcome) -> None:
+        measured.append(outcome)
+        if path := os.environ.get("TUNESMITH_CHAOS_OUTCOMES"):
+            pathlib.Path(path).write_text(json.dumps([dataclasses.asdict(o) for o in measured], indent=1))
+
+    return add
 
 
 @pytest.fixture(scope="module")
@@ -57,21 +61,22 @@ def world_with_clocks(tmp_path_factory):
     there.close()
 
 
-def check(world: World, outcomes: list[Outcome], fault: str, stage: str) -> None:
+def check(world: World, record, fault: str, stage: str) -> None:
     name = f"{fault} {stage}".replace(" ", "-")
     try:
-        outcomes.append(run_cell(world, name, fault, FAULTS[fault], stage, STAGES[stage]))
+        record(run_cell(world, name, fault, FAULTS[fault], stage, STAGES[stage]))
     except AssertionError as failed:
+        record(Outcome(fault, stage, seconds=0, failed=True))
         raise AssertionError(f"{failed}\n{world.story(name)}") from failed
     finally:
         world.heal()
 
 
 @pytest.mark.parametrize(("fault", "stage"), cells(needs_clocks=False))
-def test_it_ends_in_one_image_trained_once(world, outcomes, fault, stage):
-    check(world, outcomes, fault, stage)
+def test_it_ends_in_one_image_trained_once(world, record, fault, stage):
+    check(world, record, fault, stage)
 
 
 @pytest.mark.parametrize(("fault", "stage"), cells(needs_clocks=True))
-def test_a_wrong_clock_changes_nothing(world_with_clocks, outcomes, fault, stage):
-    check(world_with_clocks, outcomes, fault, stage)
+def test_a_wrong_clock_changes_nothing(world_with_clocks, record, fault, stage):
+    check(world_with_clocks, record, fault, stage)
