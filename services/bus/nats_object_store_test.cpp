@@ -66,7 +66,8 @@ class NatsObjectStoreTest : public NatsBusTest {
 TEST_P(NatsObjectStoreTest, LeavesTheLastTenthOfTheServerFree) {
   auto ample = ready();
   ASSERT_TRUE(ample->objects().create_bucket("ws-1", 0));
-  ASSERT_TRUE(ample->objects().put_file("ws-1", "a", write("a", pattern_of(700'000, 1)), {}));
+  ASSERT_TRUE(ample->objects().create_bucket("ws-2", 0));
+  ASSERT_TRUE(ample->objects().put_file("ws-2", "a", write("a", pattern_of(700'000, 1)), {}));
   auto small = Connection::open(
       {.url = server_.url(), .name = "test", .store_limit_bytes = 1'000'000}, log_, {});
   ASSERT_TRUE(small);
@@ -75,7 +76,7 @@ TEST_P(NatsObjectStoreTest, LeavesTheLastTenthOfTheServerFree) {
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().reason, "StorageFull");
   EXPECT_EQ(refused.error().failure_class, FailureClass::kTransient);
-  ASSERT_TRUE((*small)->objects().remove("ws-1", "a"));
+  ASSERT_TRUE((*small)->objects().delete_bucket("ws-2"));
   EXPECT_TRUE((*small)->objects().put_file("ws-1", "b", folder_ / "b", {}));
 }
 
