@@ -18,8 +18,9 @@ from workspaces import REPOSITORY, write_conversations
 WAITS = {
     "TUNESMITH_ACK_WAIT": "3s",
     "TUNESMITH_LEASE_DURATION": "6s",
+    "TUNESMITH_LEASE_RENEW_EVERY": "2s",
     "TUNESMITH_NATS_PING_INTERVAL": "1s",
-    "TUNESMITH_HTTP_IDLE_TIMEOUT": "5s",
+    "TUNESMITH_IDLE_LIMIT": "5s",
 }
 # Whatever must happen by itself, happens in this time, also on a machine five times slower than ours.
 SECONDS = 240
