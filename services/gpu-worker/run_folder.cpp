@@ -2,11 +2,16 @@
 
 #include <algorithm>
 
+#include "runtime/file_name.h"
+
 namespace tunesmith::gpu_worker {
 
 namespace fs = std::filesystem;
 
 Result<RunFolder> RunFolder::create(const fs::path& work_dir, const std::string& uid) {
+  if (!is_plain_file_name(uid)) {
+    return permanent("EventInvalid", "'" + uid + "' is no uid that could name a folder");
+  }
   RunFolder folder(work_dir / uid);
   std::error_code error;
   fs::remove_all(folder.path_, error);

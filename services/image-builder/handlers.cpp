@@ -6,6 +6,7 @@
 #include "image-builder/adapter_image.h"
 #include "image-builder/output_folder.h"
 #include "registry/push_secret.h"
+#include "runtime/file_name.h"
 
 namespace tunesmith::image_builder {
 
@@ -32,6 +33,13 @@ struct PushFolder {
 
   const std::filesystem::path path;
 };
+
+// Its name is of the Workspace's uid, which must not lead out of work_dir.
+Result<std::filesystem::path> push_folder(const std::filesystem::path& work_dir,
+                                          const std::string& uid) {
+  if (is_plain_file_name(uid)) return work_dir / (uid + "-push");
+  return permanent("EventInvalid", "'" + uid + "' is no uid that could name a folder");
+}
 
 std::string key_in(const registry::RemoteManifest& manifest) {
   const auto annotations = registry::annotations_in(manifest.body);
@@ -236,7 +244,9 @@ Result<v1::ImagePushed> Handlers::push(const v1::AdapterReady& ready, PushProgre
     pushed.set_size_bytes(registry::image_size_bytes(output->holds->body));
     return pushed;
   }
-  const PushFolder folder(options_.work_dir / (ready.workspace().uid() + "-push"));
+  const auto path = push_folder(options_.work_dir, ready.workspace().uid());
+  if (!path) return tl::unexpected(path.error());
+  const PushFolder folder(*path);
   const auto image = build(ready, folder.path, call);
   if (!image) return tl::unexpected(image.error());
   progress.set_total(image->size_bytes());
@@ -251,7 +261,9 @@ Result<v1::ImagePushed> Handlers::push(const v1::AdapterReady& ready, PushProgre
 Result<v1::ImagePushed> Handlers::store_in_folder(const v1::AdapterReady& ready,
                                                   const registry::RegistryCall& call) {
   const auto& plan = ready.plan();
-  const PushFolder work(options_.work_dir / (ready.workspace().uid() + "-push"));
+  const auto path = push_folder(options_.work_dir, ready.workspace().uid());
+  if (!path) return tl::unexpected(path.error());
+  const PushFolder work(*path);
   const auto archive = work.path / "adapter.tar";
   const auto once = [&]() -> Result<StoredAdapter> {
     const auto folder = OutputFolder::open(plan, options_.allowed_host_paths);

@@ -112,6 +112,12 @@ Result<HttpResponse> HttpClient::send(const HttpRequest& original) const {
                                          " was redirected to a place that cannot be followed: " +
                                          next.error().message);
     }
+    if (url->scheme == "https" && next->scheme == "http") {
+      return permanent("UrlInvalid", describe(original.method, redact_url(original.url)) +
+                                         " was redirected from https to " +
+                                         redact_url(to_string(*next)) +
+                                         ", where anybody in between could change the answer");
+    }
     turn_into_next_request(request, response->status, *url, *next);
     url = *next;
   }

@@ -13,6 +13,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using testing::HasSubstr;
+using testing::Not;
 
 // A CA of the test's own and a certificate for the name data.example.
 class TlsTest : public testing::Test {
@@ -146,6 +147,17 @@ TEST_F(TlsTest, TunnelsThroughAProxyWithoutShowingTheOriginItsPassword) {
   EXPECT_THAT(seen, HasSubstr("CONNECT data.example:443"));
   EXPECT_THAT(seen, HasSubstr("Proxy-Authorization: Basic dXNlcjpwYXNz"));
   EXPECT_EQ(origin_saw, "");
+}
+
+TEST_F(TlsTest, ARedirectThatGivesUpTlsIsNotFollowed) {
+  host_.server.Get("/down", [](const httplib::Request&, httplib::Response& response) {
+    response.set_redirect("http://data.example/?sig=secret");
+  });
+  const auto answer = HttpClient(options()).send({.url = "https://data.example/down"});
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().reason, "UrlInvalid");
+  EXPECT_THAT(answer.error().message, HasSubstr("from https to http://data.example/"));
+  EXPECT_THAT(answer.error().message, Not(HasSubstr("secret")));
 }
 
 }  // namespace

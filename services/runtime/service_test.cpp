@@ -174,6 +174,28 @@ TEST_F(ServiceTest, KeepsItsFilesAndItsMemoryToItself) {
   EXPECT_EQ(read_file(folder_ / "facts").value_or(""), "77 0 0");
 }
 
+TEST(AdminServer, TakesNothingAndTellsNothingElse) {
+  const auto server =
+      AdminServer::start("127.0.0.1:0", std::make_shared<prometheus::Registry>(), {}, {});
+  ASSERT_TRUE(server);
+  const std::string url = "http://127.0.0.1:" + std::to_string((*server)->port());
+  const HttpClient http({});
+  const auto status_of = [&](const HttpRequest& request) {
+    const auto answer = http.send(request);
+    return answer ? answer->status : 0;  // 0 = it hung up
+  };
+  EXPECT_EQ(status_of({.url = url + "/metrics"}), 200);
+  EXPECT_EQ(status_of({.url = url + "/../etc/passwd"}), 404);
+  EXPECT_NE(status_of({.method = "POST", .url = url + "/metrics", .body = "x"}), 200);
+  EXPECT_NE(
+      status_of({.method = "PUT", .url = url + "/healthz", .body = std::string(1 << 20, 'x')}),
+      200);
+  EXPECT_NE(
+      status_of({.url = url + "/metrics", .headers = {{"X-Long", std::string(100'000, 'x')}}}),
+      200);
+  EXPECT_EQ(status_of({.url = url + "/healthz"}), 200);  // it is still there
+}
+
 TEST(Hardening, OnlyTheOperatorsExplicitWordAllowsCoreDumps) {
   for (const auto& [value, allowed] : {std::pair("1", true), {"0", false}, {"", false}}) {
     ::setenv("TUNESMITH_ALLOW_CORE_DUMPS", value, 1);  // NOLINT(concurrency-mt-unsafe)

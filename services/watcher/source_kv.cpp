@@ -4,6 +4,7 @@
 #include <chrono>
 #include <vector>
 
+#include "runtime/file_name.h"
 #include "tunesmith/events/v1/workspace.pb.h"
 #include "watcher/status_facts.h"
 #include "watcher/status_fold.h"
@@ -25,16 +26,33 @@ events::v1::WorkspaceRef reference(const SourceObject& object, std::int64_t pass
   return ref;
 }
 
+constexpr int kDeepest = 64;
+
 }  // namespace
 
 Result<SourceObject> read_object(const std::string& text) {
-  const auto object = json::parse(text, nullptr, false);
+  // Deeper than any Workspace: what is written out again later recurses.
+  bool too_deep = false;
+  const auto depth_guard = [&](int depth, json::parse_event_t, json&) {
+    too_deep = too_deep || depth > kDeepest;
+    return !too_deep;
+  };
+  const auto object = json::parse(text, depth_guard, false);
+  if (too_deep) {
+    return permanent("WorkspaceUnreadable", "expected a Workspace, found more than " +
+                                                std::to_string(kDeepest) + " levels of nesting");
+  }
   try {
     const auto& metadata = object.at("metadata");
     SourceObject read;
     read.name_space = metadata.at("namespace").get<std::string>();
     read.name = metadata.at("name").get<std::string>();
     read.uid = metadata.at("uid").get<std::string>();
+    if (!is_plain_file_name(read.uid)) {  // it becomes part of subjects, keys and paths
+      return permanent(
+          "WorkspaceUnreadable",
+          "expected a uid of letters, digits, '-' and '_', found '" + read.uid.substr(0, 64) + "'");
+    }
     read.generation = metadata.at("generation").get<std::int64_t>();
     read.deleting = metadata.contains("deletionTimestamp");
     read.annotations_hash = workspace::annotations_hash(object);
