@@ -140,6 +140,7 @@ TEST_F(HandlersTest, AFailureFreesTheWorkerThoughTheTrainingWasLookedAtAgain) {
   const auto again = cleared("a", 1, 100);
   set_current("a", {.generation = 1});  // nothing changed since
   handlers_.on_plan_cleared(delivered(first), {});
+  ASSERT_TRUE(leases_.put("a", R"({"holder":"worker","counter":1,"released":false})"));
   handlers_.on_plan_cleared(delivered(again), {});
   EXPECT_THAT(ready_uids(), ElementsAre("a"));
   handlers_.on_tuning_failed(delivered(about<events::v1::TuningFailed>(workspace("a"))), {});
@@ -152,6 +153,17 @@ TEST_F(HandlersTest, AFailureFreesTheWorkerThoughTheTrainingWasLookedAtAgain) {
   EXPECT_TRUE(state().assigned.empty());
   handlers_.on_plan_cleared(delivered(retry), {});
   EXPECT_THAT(ready_uids(), ElementsAre("a", "a"));
+}
+
+// What told the worker to begin is lost, or ended in the dead letters.
+TEST_F(HandlersTest, ALookAgainAtATrainingThatNobodyWorksOnIsToldAgain) {
+  handlers_.on_plan_cleared(delivered(cleared("a")), {});
+  const auto again = cleared("a", 1, 100);
+  set_current("a", {.generation = 1});  // nothing changed since
+  ASSERT_TRUE(leases_.put("a", R"({"holder":"worker","counter":1,"released":true})"));
+  handlers_.on_plan_cleared(delivered(again), {});
+  EXPECT_THAT(ready_uids(), ElementsAre("a", "a"));
+  EXPECT_EQ(state().assigned.size(), 1u);
 }
 
 TEST_F(HandlersTest, AFailureOfAnOlderPassKeepsTheRetry) {

@@ -141,6 +141,24 @@ Result<bool> LocalMachine::still_counts(const Claim& claim) {
   return *standing == bus::Standing::kCurrent;
 }
 
+Result<bool> LocalMachine::unattended(const std::string& uid) {
+  const auto entry = parts_.leases.get(uid);
+  if (!entry) {
+    return tl::unexpected(entry.error());
+  }
+  const auto record = bus::read_lease(parts_.leases, uid);
+  if (!record) {
+    return tl::unexpected(record.error());
+  }
+  if (!*entry || !*record || (*record)->released) {
+    leases_.erase(uid);
+    return true;
+  }
+  auto& observer = leases_.try_emplace(uid, parts_.clock, bus::LeaseTimes{}).first->second;
+  observer.saw((*entry)->revision, false);
+  return observer.may_take();
+}
+
 Result<void> LocalMachine::want(const events::v1::PlanCleared& cleared, std::int64_t since,
                                 const std::string& traceparent) {
   const auto& workspace = cleared.workspace();
@@ -153,11 +171,17 @@ Result<void> LocalMachine::want(const events::v1::PlanCleared& cleared, std::int
   claim.since = since;
   claim.traceparent = traceparent;
   const std::scoped_lock lock(mutex_);
+  const auto alone = unattended(claim.uid);
+  if (!alone) {
+    return tl::unexpected(alone.error());
+  }
+  claim.unattended = *alone;
   return apply({.releases = {}, .claims = {claim}});
 }
 
 Result<void> LocalMachine::release(const Release& wish) {
   const std::scoped_lock lock(mutex_);
+  leases_.erase(wish.uid);
   return apply({.releases = {wish}, .claims = {}});
 }
 

@@ -3,14 +3,17 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
 
 #include "bus/event.h"
 #include "bus/key_value.h"
+#include "bus/lease.h"
 #include "provisioner/metrics.h"
 #include "provisioner/node_provider.h"
+#include "runtime/clock.h"
 #include "runtime/log.h"
 #include "tunesmith/events/v1/nodes.pb.h"
 
@@ -22,6 +25,8 @@ struct LocalParts {
   bus::KeyValue& current;
   bus::KeyValue& plans;
   bus::KeyValue& inventory;
+  bus::KeyValue& leases;
+  const Clock& clock;
   Metrics& metrics;
   Log log;
   std::string node;
@@ -51,10 +56,14 @@ class LocalMachine final : public NodeProvider {
   // nullopt: the plan is gone; whoever observes the Workspace again brings it back.
   Result<std::optional<events::v1::Plan>> plan_of(const Claim& claim);
   Result<bool> still_counts(const Claim& claim);
+  // No worker holds the lease, or the one that does has not renewed it since it was looked at some
+  // time ago.
+  Result<bool> unattended(const std::string& uid);
 
   const LocalParts parts_;
   std::mutex
       mutex_;  // one turn at a time in this process; the compare-and-set is for other processes
+  std::map<std::string, bus::LeaseObserver> leases_;  // by uid, of those that are assigned
 };
 
 }  // namespace tunesmith::provisioner

@@ -156,6 +156,8 @@ Result<void> run(ServiceContext& context) {
                         .current = (*buckets)[bus::bucket::kCurrent],
                         .plans = (*buckets)[bus::bucket::kPlans],
                         .inventory = (*buckets)[bus::bucket::kInventory],
+                        .leases = (*buckets)[bus::bucket::kLeases],
+                        .clock = clock,
                         .metrics = metrics,
                         .log = context.log,
                         .node = settings.node,

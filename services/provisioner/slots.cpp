@@ -43,13 +43,16 @@ void renew(Claim& known, const Claim& wish) {
   const bool runs = known.place == 0 && known.announced;
   const bool looks_again =
       wish.generation == known.generation && wish.since <= known.since && wish.pass != known.pass;
-  if (runs && looks_again) {
-    return;  // a second NodesReady would train once more what fails meanwhile
+  // A second NodesReady would train once more what fails meanwhile. But when no worker is at it,
+  // the first one is lost, or ended in the dead letters.
+  if (runs && looks_again && !wish.unattended) {
+    return;
   }
   if (order(known) < order(wish)) {
     known = wish;
     known.sequence = 0;
     known.place = 0;
+    known.unattended = false;
   }
   known.announced = false;
 }
@@ -68,6 +71,7 @@ void claim(SlotState& state, const Claim& wish) {
     state.waiting.push_back(wish);
     state.waiting.back().sequence = 0;
     state.waiting.back().place = 0;
+    state.waiting.back().unattended = false;
   }
 }
 

@@ -23,6 +23,7 @@ struct Claim {
       0;  // number of what is to be told in this pass: assignments, or changes of the place
   bool announced = false;   // that is in the stream
   std::uint32_t place = 0;  // in the queue, from 1; 0 = assigned
+  bool unattended = false;  // of a wish, not stored: no worker holds its lease
 
   bool operator==(const Claim&) const = default;
   events::v1::WorkspaceRef workspace() const;
@@ -65,7 +66,7 @@ struct Wishes {
   std::vector<Release> releases;
   std::vector<Claim> claims;  // PlanCleared: one that is known takes over generation, pass and
                               // trace, and is announced again; a look again changes nothing
-                              // for one that was told to run
+                              // for one that was told to run, unless no worker is at it
 };
 
 // What is to be announced; after it was, announced() records it.

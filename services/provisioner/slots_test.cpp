@@ -155,6 +155,15 @@ TEST(Slots, ALookAgainLeavesARunningTrainingAlone) {
               ElementsAre("ready a#1"));
 }
 
+// NodesReady was lost with the bus's machine, or killed its workers until it was a dead letter.
+TEST(Slots, ALookAgainIsToldAgainWhenNoWorkerIsAtIt) {
+  const auto state = all_said(next_actions(machine(1), {.releases = {}, .claims = {claim("a")}}));
+  Claim again = claim("a", 1, 100, 0);
+  again.unattended = true;
+  EXPECT_THAT(said(next_actions(state, {.releases = {}, .claims = {again}})),
+              ElementsAre("ready a#1"));
+}
+
 TEST(Slots, ALookAgainTellsWhatACrashKeptFromBeingSaid) {
   const auto state = next_actions(machine(1), {.releases = {}, .claims = {claim("a")}}).state;
   EXPECT_THAT(said(next_actions(state, {.releases = {}, .claims = {claim("a", 1, 100, 0)}})),

@@ -49,6 +49,8 @@ class ProvisionerTest : public ::testing::Test {
                          .current = current_,
                          .plans = plans_,
                          .inventory = inventory_,
+                         .leases = leases_,
+                         .clock = clock_,
                          .metrics = metrics_,
                          .log = Log::silent(),
                          .node = "node",

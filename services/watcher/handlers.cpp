@@ -58,7 +58,8 @@ void Handlers::on_spec(const bus::KeyValueEntry& entry, std::stop_token stop) {
       entry.deleted ? Result<SourceObject>(permanent("", "")) : read_object(entry.value);
   if (!object) return;
   auto status = statuses_.read(object->status_key());
-  const bool finished = status && is_finished(*status) && !object->deleting;
+  const bool finished = status && is_finished(*status) && !object->deleting &&
+                        source_.is_up_to_date(*status, *object);
   const std::scoped_lock lock(mutex_);
   if (!finished) schedule_.watch(object->uid);
   parts_.metrics.unfinished(schedule_.size());
@@ -66,7 +67,16 @@ void Handlers::on_spec(const bus::KeyValueEntry& entry, std::stop_token stop) {
 }
 
 void Handlers::on_config_map(const bus::KeyValueEntry& entry, std::stop_token stop) {
-  until_done([&] { return source_.on_config_map(entry); }, stop);
+  until_done(
+      [&]() -> Result<void> {
+        const auto told = source_.on_config_map(entry);
+        if (!told) return tl::unexpected(told.error());
+        const std::scoped_lock lock(mutex_);
+        for (const auto& uid : *told) schedule_.watch(uid);
+        schedule_changed_.notify_all();
+        return {};
+      },
+      stop);
 }
 
 void Handlers::on_caught_up(std::stop_token stop) {
@@ -106,6 +116,9 @@ bus::Disposition Handlers::fold_event(const SourceObject& object, const bus::Inc
   if (outcome->written) parts_.metrics.status_written();
   const bool ours = event.token == bus::token_of<events::v1::WorkspaceObserved>() ||
                     event.token == bus::token_of<events::v1::WorkspaceDeleted>();
+  if (auto told = source_.on_status(object, outcome->status); !told) {
+    return Disposition::retry(kRetryAfter);
+  }
   schedule(object.uid, outcome->status, ours, outcome->news);
   // The event is held until its status is written: the last one before a crash is not lost.
   if (outcome->wait) return Disposition::retry(*outcome->wait);
@@ -116,7 +129,9 @@ bus::Disposition Handlers::fold_event(const SourceObject& object, const bus::Inc
 void Handlers::schedule(const std::string& uid, const json& status, bool ours, bool news) {
   const auto object = source_.find(uid);
   const std::scoped_lock lock(mutex_);
-  if (!object || (is_finished(status) && !object->deleting)) {
+  // A status that is finished may be of the object as it was before a change that is still to come.
+  if (!object ||
+      (is_finished(status) && !object->deleting && source_.is_up_to_date(status, *object))) {
     schedule_.forget(uid);
   } else if (ours) {
     schedule_.watch(uid);  // our own voice does not end the silence

@@ -9,6 +9,7 @@
 
 #include "bus/current.h"
 #include "fakes/memory_bus.h"
+#include "tunesmith/events/v1/image.pb.h"
 #include "tunesmith/events/v1/nodes.pb.h"
 #include "tunesmith/events/v1/planning.pb.h"
 #include "tunesmith/events/v1/tuning.pb.h"
@@ -164,7 +165,12 @@ TEST_F(WatcherTest, SuspensionStandsInCurrent) {
   EXPECT_TRUE(bus::current_from_json(*current_.value("u1"))->suspended);
   clock_.advance(seconds(3'600));
   handlers_->look_again();
-  EXPECT_EQ(announced().size(), 1u);
+  EXPECT_EQ(announced().size(), 2u);  // its status does not say so yet
+  deliver_own();
+  EXPECT_EQ(status()["waiting"]["reason"], "Suspended");
+  clock_.advance(seconds(3'600));
+  handlers_->look_again();
+  EXPECT_EQ(announced().size(), 2u);
 }
 
 TEST_F(WatcherTest, InlinesTheConfigMapOncePerGeneration) {
@@ -300,6 +306,41 @@ TEST_F(WatcherTest, TheFinishedAreLeftAlone) {
   clock_.advance(seconds(7'200));
   handlers_->look_again();
   EXPECT_EQ(announced().size(), 1u);
+}
+
+// The announcement of a change is lost (the bus's machine lost power), and the status tells of the
+// success before the change.
+TEST_F(WatcherTest, AFinishedStatusOfBeforeAChangeIsNoReasonToLookAway) {
+  apply(object());
+  deliver_own();
+  deliver(v1::ImagePushed());
+  EXPECT_EQ(status()["state"], "Succeeded");
+  apply(object(2));
+  ASSERT_EQ(announced().size(), 2u);
+  deliver(v1::ImagePushed(), "late");
+  clock_.advance(seconds(61));
+  handlers_->look_again();
+  ASSERT_EQ(announced().size(), 3u);
+  EXPECT_EQ(announced()[2].workspace().generation(), 2);
+}
+
+TEST_F(WatcherTest, AConfigMapThatCameWhileNobodyWatchedIsSeen) {
+  json wanted = object();
+  wanted["tuning"]["config"] = "params";
+  apply(wanted);
+  deliver_own();
+  v1::PlanRejected rejected;
+  rejected.mutable_failure()->set_reason("TrainingConfigMissing");
+  ASSERT_TRUE(workspaces_.put("configmap.default.params",
+                              R"({"data":{"training_config.yaml":"training_config: {}"}})"));
+  restart();
+  show();
+  EXPECT_EQ(announced().size(), 1u);  // not rejected yet, as far as the status tells
+  deliver(rejected);
+  ASSERT_EQ(announced().size(), 2u);
+  EXPECT_EQ(announced()[1].training_config_yaml(), "training_config: {}");
+  deliver(rejected);
+  EXPECT_EQ(announced().size(), 2u);
 }
 
 TEST_F(WatcherTest, ADeletionEndsWithNothing) {

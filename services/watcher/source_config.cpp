@@ -46,8 +46,30 @@ Result<KvSource::Config> KvSource::config_of(const SourceObject& object) {
   return config;
 }
 
-Result<void> KvSource::on_config_map(const bus::KeyValueEntry& entry) {
-  if (entry.deleted) return {};
+// Also after a start, which finds neither what was lacking before nor who would have been told that
+// it came while no watcher ran.
+Result<void> KvSource::on_status(const SourceObject& object, const json& status) {
+  if (object.config_map.empty() || object.deleting) return {};
+  const auto failure = status.is_object() ? status.value("failure", json()) : json();
+  const bool lacked = failure.is_object() &&
+                      failure.value("reason", "") == "TrainingConfigMissing" &&
+                      is_up_to_date(status, object);
+  {
+    const std::scoped_lock lock(mutex_);
+    if (!lacked && configs_.contains(object.uid)) return {};
+  }
+  const auto config = config_of(object);  // if it lacks, on_config_map() will know of it
+  if (!config) return tl::unexpected(config.error());
+  if (!lacked || !config->problem.empty()) return {};
+  auto last = announced(object);
+  if (!last) return tl::unexpected(last.error());
+  const std::int64_t pass = next_pass(last->value_or(Announced{}));
+  if (auto put = put_current(object, pass, 0); !put) return put;
+  return announce(object, pass, "");
+}
+
+Result<std::vector<std::string>> KvSource::on_config_map(const bus::KeyValueEntry& entry) {
+  if (entry.deleted) return std::vector<std::string>();
   std::vector<std::pair<SourceObject, Announced>> lacking;
   {
     const std::scoped_lock lock(mutex_);
@@ -59,12 +81,14 @@ Result<void> KvSource::on_config_map(const bus::KeyValueEntry& entry) {
       if (lacked && names_it && !object.deleting) lacking.emplace_back(object, announced_[uid]);
     }
   }
+  std::vector<std::string> told;
   for (const auto& [object, last] : lacking) {
     const std::int64_t pass = next_pass(last);
-    if (auto put = put_current(object, pass, 0); !put) return put;
-    if (auto told = announce(object, pass, ""); !told) return told;
+    if (auto put = put_current(object, pass, 0); !put) return tl::unexpected(put.error());
+    if (auto said = announce(object, pass, ""); !said) return tl::unexpected(said.error());
+    told.push_back(object.uid);
   }
-  return {};
+  return told;
 }
 
 }  // namespace tunesmith::watcher

@@ -135,7 +135,10 @@ Result<void> KvSource::reconcile(const SourceObject& object) {
   if (!last) return tl::unexpected(last.error());
   const bool known = *last && (*last)->generation == object.generation;
   if (known && (*last)->annotations_hash == object.annotations_hash) {
-    return put_current(object, std::nullopt, (*last)->pass);
+    auto put = put_current(object, std::nullopt, (*last)->pass);
+    if (!put) return put;
+    const auto status = statuses_.read(object.status_key());
+    return status ? on_status(object, *status) : tl::unexpected(status.error());
   }
   const std::int64_t pass = known ? next_pass(**last) : 0;
   auto put = put_current(object, pass, 0);
@@ -158,6 +161,19 @@ Result<void> KvSource::put_current(const SourceObject& object, std::optional<std
   if (*have && (*have)->value == bus::to_json(wanted)) return {};
   auto put = current_.put(object.uid, bus::to_json(wanted));
   return put ? Result<void>() : tl::unexpected(put.error());
+}
+
+bool KvSource::is_up_to_date(const json& status, const SourceObject& object) const {
+  if (!status.is_object() || !status.contains("facts")) return false;
+  const auto facts = Facts::from_json(status.at("facts"));
+  const Known* observed = facts ? facts->find("workspace-observed") : nullptr;
+  const bool same = observed != nullptr && facts->uid == object.uid &&
+                    facts->generation == object.generation &&
+                    observed->data.value("annotationsHash", "") == object.annotations_hash;
+  const std::scoped_lock lock(mutex_);
+  const auto last = announced_.find(object.uid);
+  return same && (last == announced_.end() || last->second.generation != object.generation ||
+                  last->second.pass <= observed->last_pass());
 }
 
 Result<std::optional<KvSource::Announced>> KvSource::announced(const SourceObject& object) {
@@ -217,7 +233,12 @@ Result<void> KvSource::announce(const SourceObject& object, std::int64_t pass, c
 
 Result<void> KvSource::observe_again(const std::string& uid) {
   const auto object = find(uid);
-  if (!object || (object->suspended && !object->deleting)) return {};
+  if (!object) return {};
+  if (object->suspended && !object->deleting) {  // nothing is to be done, once people see it
+    const auto status = statuses_.read(object->status_key());
+    if (!status) return tl::unexpected(status.error());
+    if (is_up_to_date(*status, *object)) return {};
+  }
   auto last = announced(*object);
   if (!last) return tl::unexpected(last.error());
   return announce(*object, next_pass(last->value_or(Announced{})), kAgain);

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "bus/current.h"
 #include "bus/event.h"
@@ -46,8 +47,10 @@ class KvSource {
   Result<void> on_spec(const bus::KeyValueEntry& entry);
   // All specs that were there at the start have been seen.
   Result<void> on_caught_up();
-  // A ConfigMap was seen or changed: whoever lacked it is announced again.
-  Result<void> on_config_map(const bus::KeyValueEntry& entry);
+  // A ConfigMap was seen or changed: whoever lacked it is announced again. Their uids.
+  Result<std::vector<std::string>> on_config_map(const bus::KeyValueEntry& entry);
+  // A status was folded: what it failed for may have come meanwhile.
+  Result<void> on_status(const SourceObject& object, const nlohmann::json& status);
   // Announces a Workspace again although nothing changed (a pass of its own, id ending in /again).
   Result<void> observe_again(const std::string& uid);
   // Nothing of it is left: its spec, status and `current` keys go, unless the name belongs to
@@ -56,6 +59,9 @@ class KvSource {
 
   // The object with this uid, if the source holds it.
   std::optional<SourceObject> find(const std::string& uid) const;
+
+  // Whether a status tells of the object as it is now and as it was announced last.
+  bool is_up_to_date(const nlohmann::json& status, const SourceObject& object) const;
 
   static constexpr std::size_t kLargestConfigBytes = 64u << 10;
 
