@@ -79,8 +79,8 @@ Result<void> deliver(const HttpRequest& request, HttpResponse& response, Time de
 
 }  // namespace
 
-Result<HttpResponse> exchange(const HttpClientOptions&, TrustStore&, const HttpRequest& request,
-                              const Url& url, RequestCutter&) {
+Result<HttpResponse> exchange(const HttpClientOptions&, TrustStore&, const NameLookup&,
+                              const HttpRequest& request, const Url& url, RequestCutter&) {
   World& world = *simulation::world();
   const std::string what = describe(request.method, redact_url(request.url));
   const Time deadline = request.total_timeout.count() == 0
