@@ -71,7 +71,7 @@ Result<void> Download::persist(const std::function<Result<void>()>& attempt,
   Backoff backoff(limits_.backoff, std::hash<std::string>{}(task_.file.url()));
   while (true) {
     progressed_ = false;
-    const auto done = attempt();
+    auto done = attempt();
     if (done) return {};
     const Failure& failure = done.error();
     if (failure.failure_class != FailureClass::kTransient || stop.stop_requested()) return done;

@@ -65,7 +65,7 @@ struct FileCache::Entry {
   std::string shown() const { return redact_url(file.url()); }
 };
 
-FileCache::FileCache(fs::path folder, const HttpClient& http, const Clock& clock, Log log,
+FileCache::FileCache(const fs::path& folder, const HttpClient& http, const Clock& clock, Log log,
                      FetchLimits limits, CacheRules rules)
     : folder_(fs::absolute(folder)),
       http_(http),

@@ -34,8 +34,8 @@ struct CacheRules {
 class FileCache {
  public:
   // All references outlive the cache.
-  FileCache(std::filesystem::path folder, const HttpClient& http, const Clock& clock, Log log,
-            FetchLimits limits, CacheRules rules = {});
+  FileCache(const std::filesystem::path& folder, const HttpClient& http, const Clock& clock,
+            Log log, FetchLimits limits, CacheRules rules = {});
 
   // The path of the complete file, whose content was verified by this call: a cached one is read
   // again, and fetched anew when it is damaged. One that a secret opened is given only after the

@@ -1,5 +1,8 @@
 #include "planner/handlers.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "bus/standing_watch.h"
 #include "tunesmith/events/v1/planning.pb.h"
 #include "tunesmith/events/v1/workspace.pb.h"
@@ -124,7 +127,7 @@ bus::Disposition Handlers::on_workspace_observed(const bus::IncomingEvent& incom
     plan = plan_for(*observed, log, notice, watch.token());
     superseded = watch.superseded();
     if (!plan && !superseded) {
-      later = wait_for_config_map(incoming, plan.error(), notice);
+      later = wait_for_somebody(incoming, begin, plan.error(), notice);
     }
   }
   if (superseded) {
@@ -150,25 +153,32 @@ bus::Disposition Handlers::on_workspace_observed(const bus::IncomingEvent& incom
   return announce(workspace, plan, incoming.traceparent);
 }
 
-// A ConfigMap may be applied after the Workspace that names it. Its coming is a pass of its own, so
-// this one only has to end when it does not come; nothing is held meanwhile but the event.
-std::optional<bus::Disposition> Handlers::wait_for_config_map(const bus::IncomingEvent& incoming,
-                                                              const Failure& failure,
-                                                              PendingNotice& notice) {
-  if (failure.reason != "TrainingConfigMissing") {
+// Nothing is held meanwhile but the event. The coming of a ConfigMap is a pass of its own, so this
+// one only has to end when it does not come; a secret is looked for again.
+std::optional<bus::Disposition> Handlers::wait_for_somebody(const bus::IncomingEvent& incoming,
+                                                            Clock::SteadyTime begin,
+                                                            const Failure& failure,
+                                                            PendingNotice& notice) {
+  const bool secret = failure.reason == "SecretMissing";
+  if (!secret && failure.reason != "TrainingConfigMissing") {
     return std::nullopt;
   }
-  const auto now = parts_.clock.steady_now();
-  const auto since = config_map_missing_since_.of(
-      incoming.id, [&] { return std::make_shared<const Clock::SteadyTime>(now); });
+  const BackoffPolicy looks{.first = std::chrono::milliseconds(500),
+                            .most = std::chrono::seconds(10)};
+  const auto wait = waits_.of(incoming.id, [&] {
+    return std::make_shared<Wait>(Wait{begin, Backoff(looks, 1), false});
+  });
+  const auto limit = secret ? parts_.preflight_limit : parts_.config_map_limit;
   const auto left =
-      std::chrono::ceil<std::chrono::milliseconds>(*since + parts_.config_map_limit - now);
+      std::chrono::ceil<std::chrono::milliseconds>(wait->since + limit - parts_.clock.steady_now());
   if (left.count() <= 0) {
-    config_map_missing_since_.settled(incoming.id);
+    waits_.settled(incoming.id);
     return std::nullopt;
   }
-  notice.waiting({FailureClass::kTransient, "TrainingConfigMissing", failure.message});
-  return bus::Disposition::retry(left);
+  if (!std::exchange(wait->told, true)) {
+    notice.waiting({FailureClass::kTransient, failure.reason, failure.message});
+  }
+  return bus::Disposition::retry(secret ? std::min(left, wait->backoff.next()) : left);
 }
 
 // The clean-up may have come before the plan was stored.

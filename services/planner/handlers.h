@@ -54,12 +54,18 @@ class Handlers {
   bus::Disposition announce(const events::v1::WorkspaceRef& workspace,
                             const Result<events::v1::Plan>& plan, const std::string& traceparent);
 
-  std::optional<bus::Disposition> wait_for_config_map(const bus::IncomingEvent& incoming,
-                                                      const Failure& failure,
-                                                      PendingNotice& notice);
+  // For what somebody still has to create: the ConfigMap or a secret that the Workspace names.
+  std::optional<bus::Disposition> wait_for_somebody(const bus::IncomingEvent& incoming,
+                                                    Clock::SteadyTime begin, const Failure& failure,
+                                                    PendingNotice& notice);
 
   const PlannerParts parts_;
-  bus::HeldEvents<const Clock::SteadyTime> config_map_missing_since_;
+  struct Wait {
+    const Clock::SteadyTime since;
+    Backoff backoff;
+    bool told = false;
+  };
+  bus::HeldEvents<Wait> waits_;
 };
 
 }  // namespace tunesmith::planner

@@ -402,6 +402,53 @@ TEST_F(PlannerTest, TooLittleMemoryNamesWhatFits) {
   EXPECT_THAT(failure.message(), HasSubstr("lower per_device_train_batch_size to 1 "));
 }
 
+class MissingSecretTest : public PlannerTest {
+ protected:
+  void SetUp() override {
+    PlannerTest::SetUp();
+    handlers_.emplace(
+        PlannerParts{.publisher = publisher_,
+                     .current = current_,
+                     .plans = plans_,
+                     .tools = {hub_, data_http_, inspector_, nullptr, root_ / "secrets"},
+                     .validation = validation_,
+                     .inventory = [this] { return inventory_; },
+                     .clock = time_,
+                     .metrics = metrics_,
+                     .log = Log::silent()});
+  }
+  bus::Disposition observe_secret() {
+    const json named{{"metadata", {{"annotations", {{"tunesmith.dev/data-secret", "late"}}}}}};
+    events::v1::WorkspaceObserved observed;
+    observed.mutable_workspace()->set_uid(kUid);
+    observed.mutable_workspace()->set_generation(1);
+    observed.set_manifest_json(manifest(named).dump());
+    return handlers_->on_workspace_observed(fakes::delivered(bus::make_event(observed)), {});
+  }
+  ManualClock time_;
+  std::optional<Handlers> handlers_;
+};
+TEST_F(MissingSecretTest, IsLookedForAgainWhileOnlyTheEventIsHeld) {
+  for (int i = 0; i < 3; ++i) {
+    const auto later = observe_secret();
+    EXPECT_EQ(later.kind, bus::Disposition::Kind::kRetry);
+    EXPECT_LE(later.delay, std::chrono::seconds(12));
+  }
+  const auto pending = publisher_.all<events::v1::PlanPending>();
+  ASSERT_EQ(pending.size(), 1u) << "told once";
+  EXPECT_EQ(pending[0].waiting().reason(), "SecretMissing");
+  EXPECT_THAT(pending[0].waiting().message(), HasSubstr("default/late"));
+  write(root_ / "secrets/default/late", R"({"token": "abc"})");
+  fs::permissions(root_ / "secrets/default/late", fs::perms::owner_read);
+  EXPECT_EQ(observe_secret().kind, bus::Disposition::Kind::kDone);
+  EXPECT_EQ(publisher_.all<events::v1::TuningPlanned>().size(), 1u);
+}
+TEST_F(MissingSecretTest, ThatDoesNotComeRejectsThePlanAfterTenMinutes) {
+  EXPECT_EQ(observe_secret().kind, bus::Disposition::Kind::kRetry);
+  time_.advance(std::chrono::minutes(10));
+  EXPECT_EQ(observe_secret().kind, bus::Disposition::Kind::kDone);
+  EXPECT_EQ(rejection().reason(), "SecretMissing");
+}
 class MissingConfigMapTest : public PlannerTest {
  protected:
   bus::Disposition observe_without(std::int64_t pass) {

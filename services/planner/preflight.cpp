@@ -6,10 +6,8 @@ namespace tunesmith::planner {
 namespace {
 
 Result<Access> access_to(AccessTo what, const std::string& secret, const TuningRequest& request,
-                         const PreflightTools& tools, const Patience& patience) {
-  return with_retries<Access>(patience, [&] {
-    return read_access(tools.secrets_dir, request.workspace.metadata.name_space, secret, what);
-  });
+                         const PreflightTools& tools) {
+  return read_access(tools.secrets_dir, request.workspace.metadata.name_space, secret, what);
 }
 
 // Data that is not behind URLs.
@@ -37,12 +35,11 @@ Result<Facts> preflight(const TuningRequest& request, const PreflightTools& tool
   const std::string& repository = request.model.repository;
   Facts facts;
   const auto& asked = *request.workspace.tuning;
-  const auto hub_access =
-      access_to(AccessTo::kModelHub, asked.model_access_secret, request, tools, patience);
+  const auto hub_access = access_to(AccessTo::kModelHub, asked.model_access_secret, request, tools);
   if (!hub_access) {
     return tl::unexpected(hub_access.error());
   }
-  const auto data_access = access_to(AccessTo::kData, asked.data_secret, request, tools, patience);
+  const auto data_access = access_to(AccessTo::kData, asked.data_secret, request, tools);
   if (!data_access) {
     return tl::unexpected(data_access.error());
   }

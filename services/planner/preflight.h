@@ -18,7 +18,7 @@ struct PreflightTools {
 };
 
 // The named secrets first, then the model, then the data files in order: the first failure counts.
-// Failures as those of read_access (a missing secret is waited for), ModelHub, read_model_shape,
+// Failures as those of read_access (Transient `SecretMissing` at once), ModelHub, read_model_shape,
 // choose_files, probe, ImageSource.
 Result<Facts> preflight(const TuningRequest& request, const PreflightTools& tools,
                         const Patience& patience);
