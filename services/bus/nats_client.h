@@ -112,6 +112,8 @@ namespace js_code {
 inline constexpr int kStreamNotFound = 10059;
 inline constexpr int kConsumerNotFound = 10014;
 inline constexpr int kMessageNotFound = 10037;
+inline constexpr int kSequenceNotFound = 10043;
+inline constexpr int kMessageDeleteFailed = 10057;
 inline constexpr int kStreamNameInUse = 10058;
 inline constexpr int kWrongLastSequence = 10071;
 inline constexpr int kStoreFailed = 10077;

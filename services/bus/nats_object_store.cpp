@@ -116,7 +116,31 @@ Result<void> NatsObjectStore::put_meta(const ObjectMeta& meta) {
   return {};
 }
 
+// nats-server 2.9 goes on counting what a purge by subject removed against its limit, until it is
+// restarted: old checkpoints would fill it. What is removed message by message it counts right.
+Result<void> NatsObjectStore::remove_chunks_one_by_one(const std::string& bucket,
+                                                       const std::string& nuid) {
+  const std::string stream = object_stream(bucket);
+  OrderedReader reader(
+      client_, {.stream = stream, .filter = chunk_subject(bucket, nuid), .headers_only = true});
+  while (true) {
+    auto chunk = reader.next(false, client_.stopping());
+    if (!chunk && chunk.error().reason == "BusNotInitialised") return {};  // no such bucket
+    if (!chunk) return tl::unexpected(chunk.error());
+    if (!*chunk) return {};
+    auto gone = client_.call("removing a chunk", NatsClient::kPatience, [&](jsErrCode* code) {
+      return js_DeleteMsg(client_.jetstream(), stream.c_str(), (*chunk)->sequence, nullptr, code);
+    });
+    const int code = gone ? 0 : gone.error().code;
+    if (code == js_code::kStreamNotFound) return {};
+    if (!gone && code != js_code::kSequenceNotFound && code != js_code::kMessageDeleteFailed) {
+      return tl::unexpected(gone.error().failure);
+    }
+  }
+}
+
 Result<void> NatsObjectStore::purge_chunks(const std::string& bucket, const std::string& nuid) {
+  if (limit_bytes_ != 0) return remove_chunks_one_by_one(bucket, nuid);
   const std::string subject = chunk_subject(bucket, nuid);
   jsOptions options;
   jsOptions_Init(&options);

@@ -54,6 +54,7 @@ class NatsObjectStore final : public ObjectStore {
   Result<std::vector<StoredMeta>> metas(const std::string& bucket);
   // Removes what killed puts left. Worth losing: the next put tries again.
   void sweep(const std::string& bucket);
+  Result<void> remove_chunks_one_by_one(const std::string& bucket, const std::string& nuid);
   Result<void> purge_chunks(const std::string& bucket, const std::string& nuid);
 
   NatsClient& client_;

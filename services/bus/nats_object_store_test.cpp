@@ -80,6 +80,22 @@ TEST_P(NatsObjectStoreTest, LeavesTheLastTenthOfTheServerFree) {
   EXPECT_TRUE((*small)->objects().put_file("ws-1", "b", folder_ / "b", {}));
 }
 
+// Checkpoints come and go for days: what was removed must not fill the server.
+TEST_P(NatsObjectStoreTest, WhatIsRemovedNoLongerCounts) {
+  auto ample = ready();
+  auto connection = Connection::open(
+      {.url = server_.url(), .name = "test", .store_limit_bytes = 1'000'000}, log_, {});
+  ASSERT_TRUE(connection);
+  ObjectStore& store = (*connection)->objects();
+  ASSERT_TRUE(store.create_bucket("ws-1", 0));
+  for (unsigned round = 0; round < 5; ++round) {
+    const auto file = write("in", pattern_of(400'000, round));
+    const auto put = store.put_file("ws-1", "c" + std::to_string(round), file, {});
+    ASSERT_TRUE(put) << round << ": " << put.error().message;
+    ASSERT_TRUE(store.remove("ws-1", "c" + std::to_string(round)));
+  }
+}
+
 TEST_P(NatsObjectStoreTest, ReturnsWhatItWasGiven) {
   auto connection = ready();
   ObjectStore& store = connection->objects();

@@ -153,6 +153,7 @@ void add_objects(Objects objects, Subjects& allowed) {
   if (objects == Objects::kRead) return;
   allowed.add("$O.*.M.*");
   allowed.api("STREAM.PURGE.*");
+  allowed.api("STREAM.MSG.DELETE.*");
   if (objects == Objects::kCollect) {
     allowed.api("STREAM.NAMES");
     allowed.api("STREAM.DELETE.*");
@@ -169,7 +170,10 @@ void add_objects(Objects objects, Subjects& allowed) {
 void deny_fixed_streams(Objects objects, const Subjects& allowed, Subjects& deny) {
   std::vector<std::string> calls = {"STREAM.INFO.", "STREAM.MSG.GET."};
   if (objects == Objects::kNone) return;
-  if (objects != Objects::kRead) calls.emplace_back("STREAM.PURGE.");
+  if (objects != Objects::kRead) {
+    calls.emplace_back("STREAM.PURGE.");
+    calls.emplace_back("STREAM.MSG.DELETE.");
+  }
   if (objects == Objects::kCollect) calls.emplace_back("STREAM.DELETE.");
   if (objects == Objects::kStore) {
     calls.emplace_back("STREAM.CREATE.");
