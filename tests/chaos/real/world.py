@@ -26,20 +26,22 @@ WAITS = {
 SECONDS = 240
 SERVICES = ["watcher", "planner", "image-builder", "provisioner", "gpu-worker"]
 CACHE_BYTES = 16 << 20
-# What JetStream of a world may hold: a quarter is for streams and buckets, little for objects.
-BUS_BYTES = 64 << 20
+# What JetStream may hold where it is to be filled, and where it is not.
+SMALL_BUS_BYTES, BUS_BYTES = 64 << 20, 4 << 30
 
 
 class World:
-    def __init__(self, workers: int = 1, small_cache: bool = False, bin: pathlib.Path = BIN):
+    """`small`: little room in the cache, which is a file system of its own, and in JetStream."""
+
+    def __init__(self, workers: int = 1, small: bool = False, bin: pathlib.Path = BIN):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="tunesmith-chaos-"))
         write_tiny_model(self.folder / "outside/models" / REPOSITORY)
         write_conversations(self.folder / "outside/data/train.parquet")
         self.home = self.folder / "stack"
         self.cache = self.home / "cache"
         self.cache.mkdir(parents=True)
-        self.small_cache = small_cache
-        if small_cache:
+        self.small = small
+        if small:
             mount_small(self.cache)
         self.file_host = FileHost(self.folder / "outside")
         self.bus = TcpProxy(lambda: self.stack.facts()["nats"]["port"])
@@ -57,7 +59,7 @@ class World:
         }
         self.stack = Stack(self.home, self.file_host, settings=settings, bin=bin)
         options = self.folder / "options.yaml"
-        options.write_text(f"bus_storage_bytes: {BUS_BYTES}\nworkers: {workers}\n")
+        options.write_text(f"bus_storage_bytes: {SMALL_BUS_BYTES if small else BUS_BYTES}\nworkers: {workers}\n")
         self.stack.up("--config", str(options))
         self.events = Events(self.stack)
 
@@ -67,7 +69,7 @@ class World:
         self.bus.close()
         self.registry.close()
         self.file_host.close()
-        if self.small_cache:
+        if self.small:
             subprocess.run(["umount", self.cache], check=True)
         shutil.rmtree(self.folder)
 
