@@ -4,9 +4,11 @@ TUNESMITH_CHAOS=full runs all cells of matrix.yaml and writes what they measured
 """
 
 import dataclasses
+import datetime
 import json
 import os
 import pathlib
+import subprocess
 
 import pytest
 import yaml
@@ -70,6 +72,15 @@ def check(world: World, record, fault: str, stage: str) -> None:
         raise AssertionError(f"{failed}\n{world.story(name)}") from failed
     finally:
         world.heal()
+
+
+def test_the_clocks_are_really_wrong(tmp_path):
+    """What a service writes into its log: else the cells below would prove nothing."""
+    programs = programs_with_clocks(tmp_path)
+    (programs / "planner.clock").write_text("+6h")
+    said = subprocess.run([programs / "tunesmith-planner", "--config", "/nonexistent"], capture_output=True, text=True).stderr
+    told = datetime.datetime.fromisoformat(json.loads(said.splitlines()[0])["time"])
+    assert told - datetime.datetime.now(datetime.UTC) > datetime.timedelta(hours=5)
 
 
 @pytest.mark.parametrize(("fault", "stage"), cells(needs_clocks=False))
