@@ -49,7 +49,8 @@ std::vector<std::string> resolved(const std::vector<std::string>& folders) {
 // By components; neither follows links. Relative folders allow nothing.
 bool lies_inside(const fs::path& path, const std::vector<std::string>& folders) {
   return std::any_of(folders.begin(), folders.end(), [&](const std::string& given) {
-    const fs::path folder = (fs::path(given) / "").lexically_normal().parent_path();  // without a last slash
+    const fs::path folder =
+        (fs::path(given) / "").lexically_normal().parent_path();  // without a last slash
     const auto [in_folder, in_path] =
         std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
     return folder.is_absolute() && in_folder == folder.end() && in_path != path.end();
