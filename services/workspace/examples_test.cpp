@@ -16,7 +16,8 @@ namespace fs = std::filesystem;
 
 TEST(Examples, AreAdmittedWithoutAWarning) {
   int workspaces = 0;
-  for (const auto& entry : fs::directory_iterator(fs::path(TUNESMITH_TEST_DIR) / "../../examples")) {
+  for (const auto& entry :
+       fs::directory_iterator(fs::path(TUNESMITH_TEST_DIR) / "../../examples")) {
     if (entry.path().extension() != ".yaml") continue;
     SCOPED_TRACE(entry.path());
     const auto documents = parse_documents(*read_file(entry.path()));
@@ -24,9 +25,10 @@ TEST(Examples, AreAdmittedWithoutAWarning) {
     for (const auto& document : *documents) {
       const bool config = document.value("kind", "") == "ConfigMap";
       const auto answer =
-          config ? validate_config_map(document)
-                 : validate_workspace(document, {.nodes = NodeSource::kLocal,
-                                                 .allowed_data_hosts = {"data.tunesmith.internal"}});
+          config
+              ? validate_config_map(document)
+              : validate_workspace(document, {.nodes = NodeSource::kLocal,
+                                              .allowed_data_hosts = {"data.tunesmith.internal"}});
       EXPECT_TRUE(answer.admitted()) << answer.text();
       EXPECT_TRUE(answer.warnings.empty()) << answer.warnings.front();
       workspaces += config ? 0 : 1;
