@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""docs/reasons.md names every reason that the code can give, once, sorted, and none besides.
+"""docs/reasons.md names every reason that the code can give, once, sorted, and none besides; and every reason has a case.
 
 Reasons are the CamelCase words that sources (not tests) give to a Failure: permanent("X", …), {FailureClass::kTransient, "X", …},
-reason = "X", and what helpers with a reason as argument are given.
+reason = "X", and what helpers with a reason as argument are given. A case is a test, or a row of a table of tests, that expects
+the reason by its name.
 """
 import collections
 import pathlib
@@ -52,12 +53,29 @@ def reasons_in_code():
     return found
 
 
+def words_of_tests():
+    """Every word that tests and their tables expect, but for comments."""
+    listed = subprocess.run(["git", "ls-files", "services", "gpu", "tests"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    words = set()
+    for name in listed.split():
+        path = ROOT / name
+        table = name.endswith((".yaml", ".yml")) and ("testdata/" in name or name.startswith("tests/"))
+        if path.exists() and (table or name.endswith(("_test.cpp", "_test.py"))):
+            words.update(re.findall(r"\w+", re.sub(r"(?m)^\s*(//|#).*$", "", path.read_text(errors="replace"))))
+    return words
+
+
+def full_rows():
+    """The cells of each row."""
+    for line in (ROOT / "docs/reasons.md").read_text().splitlines():
+        if line.startswith("|") and not line.startswith(("| reason", "|---")):
+            yield [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
 def rows():
     """(reason, class) of each row of the table, in its order"""
-    for line in (ROOT / "docs/reasons.md").read_text().splitlines():
-        cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
-        if line.startswith("|") and cells[0] != "reason" and not cells[0].startswith("---"):
-            yield cells[0], cells[2] if len(cells) == 5 else ""
+    for cells in full_rows():
+        yield cells[0], cells[2] if len(cells) == 5 else ""
 
 
 def main():
@@ -65,6 +83,9 @@ def main():
     named = [reason for reason, _ in table]
     problems = [f"{reason} has no row ({', '.join(sorted(code[reason][0]))})" for reason in sorted(set(code) - set(named))]
     problems += [f"{reason} has a row, but nothing gives it" for reason in named if reason not in code]
+    tested = words_of_tests()
+    problems += [f"{reason} has no case: no test expects it" for reason in named if reason not in tested]
+    problems += [f"{cells[0]}: a cell is empty" for cells in full_rows() if not all(cells)]
     problems += [f"{one} stands before {other}" for one, other in zip(named, named[1:]) if one >= other]
     for reason, failure_class in table:
         known = code[reason][1] if reason in code else set()

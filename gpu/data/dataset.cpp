@@ -16,7 +16,6 @@ namespace tunesmith::engine {
 namespace {
 
 // More would not fit the memory of the machines this runs on (5 bytes each).
-constexpr std::uint64_t kMaxTokens = 2ULL << 30;
 constexpr std::size_t kMaxDropReasons = 20;
 constexpr std::size_t kMaxReasonSizeBytes = 400;
 
@@ -115,10 +114,10 @@ Result<Dataset> load_dataset(std::span<const std::filesystem::path> files,
     }
     auto& example = std::get<BuiltExample>(*built);
     count_example(example, report);
-    if (report.tokens > kMaxTokens) {
+    if (report.tokens > options.max_tokens) {
       return permanent("DataTooLarge", fmt::format("the data has more than {} tokens: use less of "
                                                    "it, or split the job",
-                                                   kMaxTokens));
+                                                   options.max_tokens));
     }
     all.push_back(std::move(example.example));
     return {};

@@ -22,6 +22,7 @@ struct DataOptions {
   std::uint64_t seed = 42;            // of the split
   std::size_t max_seq_length = 2048;  // longer examples are cut at the end
   bool assistant_only_loss = true;
+  std::uint64_t max_tokens = 2ULL << 30;  // of all examples: what indices of 32 bits can count
 };
 
 // What was found in the files.

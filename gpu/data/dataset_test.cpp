@@ -209,6 +209,15 @@ TEST(Dataset, RefusesDataFromWhichNothingIsLearnt) {
   EXPECT_THAT(dataset.error().message, HasSubstr("(2 rows): no assistant turn"));
 }
 
+TEST(Dataset, RefusesMoreTokensThanItCanCount) {
+  DataOptions options;
+  options.max_tokens = 3;
+  const auto dataset = load_text("a.jsonl", kTwoTurns, options, tokenizer_with("chatml.jinja"));
+  ASSERT_FALSE(dataset);
+  EXPECT_EQ(dataset.error().reason, "DataTooLarge");
+  EXPECT_THAT(dataset.error().message, HasSubstr("more than 3 tokens"));
+}
+
 TEST(Dataset, ConversationsNeedAChatTemplate) {
   const auto dataset = load_text("a.jsonl", kTwoTurns, {}, tokenizer_with(""));
   ASSERT_FALSE(dataset);

@@ -142,7 +142,7 @@ Result<LayerStream> LayerStream::open(const std::filesystem::path& file, std::st
   state->fill();
   state->compression = told_by({state->input.data(), state->filled});
   if (!state->begin()) {
-    return transient("StorageFailed", "no memory to unpack layer " + state->name);
+    return transient("OutOfMemory", "no memory to unpack layer " + state->name);
   }
   return LayerStream(std::move(state));
 }

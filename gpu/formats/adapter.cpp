@@ -229,14 +229,14 @@ Result<void> write_adapter(const fs::path& dir, const Adapter& adapter) {
   fs::create_directories(fresh, error);
   Result<void> written;
   if (error) {
-    written = transient("StorageFailed",
-                        fmt::format("cannot create {}: {}", fresh.string(), error.message()));
+    written =
+        transient("DiskFull", fmt::format("cannot create {}: {}", fresh.string(), error.message()));
   } else {
     written = write_files(fresh, adapter);
   }
   if (written && !move_folder(fresh, target, error)) {
-    written = transient("StorageFailed", fmt::format("cannot move the adapter to {}: {}",
-                                                     dir.string(), error.message()));
+    written = transient("DiskFull", fmt::format("cannot move the adapter to {}: {}", dir.string(),
+                                                error.message()));
   }
   if (written) return sync_folder(target.parent_path());
   fs::remove_all(fresh, error);

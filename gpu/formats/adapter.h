@@ -43,7 +43,7 @@ struct Adapter {
 Result<Adapter> read_adapter(const std::filesystem::path& dir);
 
 // Writes the folder so that it appears whole or not at all, also over an older one. The bytes
-// depend on the adapter alone. Failure (transient): StorageFailed. Matrices whose sizes disagree
+// depend on the adapter alone. Failure (transient): DiskFull. Matrices whose sizes disagree
 // are a bug: std::invalid_argument.
 Result<void> write_adapter(const std::filesystem::path& dir, const Adapter& adapter);
 

@@ -102,7 +102,7 @@ TEST(Adapter, WritingWhereItCannotIsATransientFailure) {
   folder.write("file", "");
   const auto written = write_adapter(folder / "file/adapter", sample());
   ASSERT_FALSE(written);
-  EXPECT_EQ(written.error().reason, "StorageFailed");
+  EXPECT_EQ(written.error().reason, "DiskFull");
   EXPECT_EQ(written.error().failure_class, FailureClass::kTransient);
 }
 

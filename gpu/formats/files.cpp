@@ -31,7 +31,7 @@ class FileDescriptor {
 };
 
 tl::unexpected<Failure> storage_failed(std::string_view doing, const std::filesystem::path& path) {
-  return transient("StorageFailed",
+  return transient("DiskFull",
                    fmt::format("cannot {} {}: {}; free some space or choose another folder", doing,
                                path.string(), errno_text()));
 }

@@ -27,12 +27,12 @@ Result<nlohmann::json> read_json_object(const std::filesystem::path& path,
                                         std::string_view invalid_reason);
 
 // Writes the chunks one after the other to a temporary file beside `path`, fsync, rename, fsync of
-// the folder. Failure (transient): StorageFailed.
+// the folder. Failure (transient): DiskFull.
 Result<void> write_file_atomically(const std::filesystem::path& path,
                                    std::span<const std::span<const std::byte>> chunks);
 
 // fsync of a folder, after which the names in it survive a power cut. Failure (transient):
-// StorageFailed.
+// DiskFull.
 Result<void> sync_folder(const std::filesystem::path& folder);
 
 }  // namespace tunesmith::engine

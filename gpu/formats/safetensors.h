@@ -71,7 +71,7 @@ class SafetensorsFile {
 
 // Writes the file atomically: to a temporary name beside it, fsync, rename, fsync of the folder.
 // The bytes depend on the arguments alone, not on the order of `tensors`: widest dtype first, then
-// by name, as the Python package does. Failures: StorageFailed (transient) when the disk refuses; a
+// by name, as the Python package does. Failures: DiskFull (transient) when the disk refuses; a
 // view whose shape and bytes disagree, or a duplicate name, is a bug and throws
 // std::invalid_argument.
 Result<void> write_safetensors(const std::filesystem::path& path,

@@ -95,7 +95,7 @@ TEST(Safetensors, WritingWhereItCannotIsATransientFailure) {
   const auto written = write_safetensors(folder / "absent/a", {});
   ASSERT_FALSE(written);
   EXPECT_EQ(written.error().failure_class, FailureClass::kTransient);
-  EXPECT_EQ(written.error().reason, "StorageFailed");
+  EXPECT_EQ(written.error().reason, "DiskFull");
 }
 
 TEST(Safetensors, WritingATensorThatContradictsItselfIsABug) {

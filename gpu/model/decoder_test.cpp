@@ -221,7 +221,7 @@ TEST_F(DecoderTest, UnknownTargetModuleIsRefused) {
   adapter.target_modules = {"query"};
   const auto made = make_lora(read_model_config(folder_.path()).value(), adapter);
   ASSERT_FALSE(made);
-  EXPECT_EQ(made.error().reason, "LoraTargetUnknown");
+  EXPECT_EQ(made.error().reason, "NoSuchModule");
 }
 
 TEST_F(DecoderTest, AdapterGoesOutAndInUnchanged) {

@@ -18,7 +18,7 @@ constexpr std::array kModuleNames{"q_proj",    "k_proj",  "v_proj",   "o_proj",
 Result<void> check_targets(const std::vector<std::string>& targets) {
   for (const std::string& target : targets) {
     if (std::ranges::find(kModuleNames, target) == kModuleNames.end()) {
-      return permanent("LoraTargetUnknown",
+      return permanent("NoSuchModule",
                        fmt::format("target_modules names '{}', which this model does not have; it "
                                    "has {}",
                                    target, fmt::join(kModuleNames, ", ")));

@@ -50,7 +50,7 @@ struct Lora {
 };
 
 // All zero. config.target_modules empty = all linear modules; then the names are filled in.
-// Failure (permanent): LoraTargetUnknown.
+// Failure (permanent): NoSuchModule.
 Result<Lora> make_lora(const ModelConfig& model, AdapterConfig config);
 
 // A: kaiming uniform with a = sqrt(5), that is uniform within ±1/sqrt(in), as peft; B: 0.

@@ -33,7 +33,7 @@ struct LogitsCommand {
   int threads = 0;
 };
 
-// Failures: those of the model; TokensInvalid (permanent), StorageFailed (transient).
+// Failures: those of the model; TokensInvalid (permanent), DiskFull (transient).
 Result<void> run_logits(const LogitsCommand& command);
 
 }  // namespace tunesmith::engine

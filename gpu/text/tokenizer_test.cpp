@@ -54,6 +54,21 @@ std::string said(const RenderedChat& chat) {
 const std::vector<Message> kTwoTurns{
     {"user", "Hi"}, {"assistant", "Yes?"}, {"user", "Bye"}, {"assistant", "So long"}};
 
+// A vocabulary of words without a word for those it does not know.
+TEST(Tokenizer, HandsOnWhatTheModelsTokenizerCannotDo) {
+  const TemporaryModel model(kTestdata / "tiny");
+  std::ofstream(model.dir() / "tokenizer.json") << R"({"version":"1.0","truncation":null,
+    "padding":null,"added_tokens":[],"normalizer":null,"pre_tokenizer":{"type":"Whitespace"},
+    "post_processor":null,"decoder":null,
+    "model":{"type":"WordLevel","vocab":{"known":0},"unk_token":"[UNK]"}})";
+  const Tokenizer tokenizer = load(model.dir());
+  EXPECT_TRUE(tokenizer.encode("known", false));
+  const auto unknown = tokenizer.encode("unknown", false);
+  ASSERT_FALSE(unknown);
+  EXPECT_EQ(unknown.error().reason, "TokenizerFailed");
+  EXPECT_THAT(unknown.error().message, HasSubstr("[UNK]"));
+}
+
 TEST(Tokenizer, EncodesAndDecodesAsTransformers) {
   const Tokenizer tokenizer = load(kTestdata / "tiny");
   EXPECT_EQ(tokenizer.vocab_size(), golden()["vocab_size"].get<std::size_t>());

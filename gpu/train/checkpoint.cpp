@@ -107,8 +107,7 @@ Result<CheckpointFile> write_checkpoint(const fs::path& dir, const TrainState& s
   std::error_code error;
   fs::create_directories(dir, error);
   if (error) {
-    return transient("StorageFailed",
-                     fmt::format("cannot make {}: {}", dir.string(), error.message()));
+    return transient("DiskFull", fmt::format("cannot make {}: {}", dir.string(), error.message()));
   }
   const auto view = [](std::string name, const std::vector<float>& values) {
     return TensorView{std::move(name),

@@ -38,7 +38,7 @@ struct CheckpointFile {
 };
 
 // Atomic; then removes all but the newest `kKeptCheckpoints` checkpoints of the folder, which is
-// made if need be. Failure (transient): StorageFailed.
+// made if need be. Failure (transient): DiskFull.
 inline constexpr std::size_t kKeptCheckpoints = 2;
 Result<CheckpointFile> write_checkpoint(const std::filesystem::path& dir, const TrainState& state);
 

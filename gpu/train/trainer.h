@@ -19,7 +19,7 @@ enum class TrainEnd { kFinished, kInterrupted };
 // go to `sink` in order, on the calling thread, all but `failed`. When `stop` becomes true the run
 // ends after the pass under way, with a checkpoint of the last whole step. Failures: those of the
 // model, data and adapter; LossNotFinite, LossExploded, CheckpointMismatch, NothingToTrain,
-// VocabularyMismatch (permanent); StorageFailed (transient). Throws std::bad_alloc when the memory
+// VocabularyMismatch (permanent); DiskFull (transient). Throws std::bad_alloc when the memory
 // does not suffice.
 Result<TrainEnd> train(const Job& job, const EventSink& sink, const std::atomic<bool>& stop);
 

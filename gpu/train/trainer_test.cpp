@@ -286,7 +286,7 @@ TEST(CheckpointWriter, TellsOfAFullOrForbiddenDisk) {
   writer.start({});
   const auto written = writer.finish();
   ASSERT_TRUE(written);
-  EXPECT_EQ(written->error().reason, "StorageFailed");
+  EXPECT_EQ(written->error().reason, "DiskFull");
   EXPECT_EQ(written->error().failure_class, FailureClass::kTransient);
 }
 
@@ -299,10 +299,10 @@ TEST(Events, AreTheLinesOfTheReadme) {
   EXPECT_EQ(line["steps"], 3);
   EXPECT_TRUE(line["eval_loss_before"].is_null());
   const auto failed = nlohmann::json::parse(
-      to_json_line(Failure{FailureClass::kTransient, "StorageFailed", "bad \xff byte"}));
+      to_json_line(Failure{FailureClass::kTransient, "DiskFull", "bad \xff byte"}));
   EXPECT_EQ(failed["event"], "failed");
   EXPECT_EQ(failed["class"], "Transient");
-  EXPECT_EQ(failed["reason"], "StorageFailed");
+  EXPECT_EQ(failed["reason"], "DiskFull");
 }
 
 }  // namespace

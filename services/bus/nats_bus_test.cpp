@@ -25,6 +25,14 @@ TEST_P(NatsBusTest, TopologyIsIdempotentAndFollowsItsLimits) {
   EXPECT_EQ(connection->key_value("no-such").error().reason, "BusNotInitialised");
 }
 
+TEST_P(NatsBusTest, ARefusalHoldsTheServersWords) {
+  auto connection = connect();
+  const auto refused = init_topology(*connection, {.replicas = 3});  // of a server that is alone
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().reason, "BusRefused");
+  EXPECT_NE(refused.error().message.find("replicas"), std::string::npos) << refused.error().message;
+}
+
 TEST_P(NatsBusTest, ARepeatedIdIsStoredOnce) {
   auto connection = ready();
   ASSERT_TRUE(connection->publish(planned("u1")));

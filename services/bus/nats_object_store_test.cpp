@@ -245,6 +245,17 @@ TEST_P(NatsObjectStoreTest, AStoppingConnectionGivesNoPartOfAListAsTheWhole) {
   EXPECT_EQ(list.error().failure_class, FailureClass::kTransient);
 }
 
+TEST_P(NatsObjectStoreTest, NamesWhatItCannotReadOrWrite) {
+  auto connection = ready();
+  ObjectStore& store = connection->objects();
+  EXPECT_EQ(store.create_bucket("ws 1.>", 0).error().reason, "BucketInvalid");
+  ASSERT_TRUE(store.create_bucket("ws-1", 0));
+  EXPECT_EQ(store.put_file("ws-1", "a", folder_ / "none", {}).error().reason, "FileUnreadable");
+  ASSERT_TRUE(store.put_file("ws-1", "a", write("in", "x"), {}));
+  EXPECT_EQ(store.get_file("ws-1", "a", folder_ / "no/folder", {}).error().reason,
+            "FileUnwritable");
+}
+
 TEST_P(NatsObjectStoreTest, DeletedBucketsAreGone) {
   auto connection = ready();
   ObjectStore& store = connection->objects();

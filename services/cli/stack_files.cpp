@@ -111,7 +111,7 @@ class StackWriter {
     state_.registry_port = free_port(before_ ? before_->registry_port : 0);
     if (state_.registry_port == state_.nats_port) state_.registry_port = free_port(0);
     if (state_.nats_port != 0 && state_.registry_port != 0) return {};
-    return permanent("StackPortsTaken", "no free port on 127.0.0.1");
+    return permanent("AddressInUse", "no free port on 127.0.0.1");
   }
 
   Result<void> write_secrets() {

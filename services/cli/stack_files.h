@@ -16,7 +16,7 @@ inline constexpr const char* kRegistrySecret = "demo-registry";
 // Writes everything under options.dir (files with secrets: mode 0600) and returns what the
 // supervisor is to run, in the order of starting. Passwords and ports of `before` are kept where
 // that is possible. Permanent `ProgramMissing` names what is not installed; `FileUnwritable`,
-// `StackPortsTaken`.
+// `AddressInUse`.
 Result<StackState> prepare_stack(const StackOptions& options,
                                  const std::optional<StackState>& before);
 

@@ -76,8 +76,8 @@ Result<void> Download::persist(const std::function<Result<void>()>& attempt,
     const Failure& failure = done.error();
     if (failure.failure_class != FailureClass::kTransient || stop.stop_requested()) return done;
     if (clock_.steady_now() >= deadline_) {
-      return permanent("DownloadFailed", "gave up after all the time that a download may take; " +
-                                             failure.reason + ": " + failure.message);
+      return permanent(failure.reason,
+                       "gave up after all the time that a download may take; " + failure.message);
     }
     log_.warning("download interrupted, going on",
                  {{"url", shown()}, {"reason", failure.reason}, {"detail", failure.message}});
@@ -163,7 +163,7 @@ Result<void> Download::judge_version(const HttpResponse& head) const {
   }
   const auto size = told_size(head);
   if (size && file.size_bytes() != 0 && *size != file.size_bytes()) {
-    return permanent("SizeMismatch",
+    return permanent("SourceChanged",
                      fmt::format("{} was planned with {} bytes and now has {}: it was changed "
                                  "since; apply the Workspace again",
                                  shown(), file.size_bytes(), *size));
@@ -175,7 +175,7 @@ Result<void> Download::judge_status(const HttpResponse& answer) const {
   const int status = answer.status;
   if (status / 100 == 2) return {};
   const std::string message = fmt::format("{} answers {}", shown(), status);
-  if (may_go_away(status)) return transient("DownloadFailed", message);
+  if (may_go_away(status)) return transient("DataHostUnavailable", message);
   if (status != 401 && status != 403 && status != 404 && status != 410) {
     return permanent("DownloadFailed", message);
   }
@@ -197,9 +197,9 @@ Result<void> Download::take(PartFile& part, std::string_view piece) const {
   if (planned == 0) {
     return permanent("ResponseTooLarge", fmt::format("{} is larger than {} bytes", shown(), most));
   }
-  return permanent("SizeMismatch", fmt::format("{} was planned with {} bytes and has more: it was "
-                                               "changed since; apply the Workspace again",
-                                               shown(), planned));
+  return permanent("SourceChanged", fmt::format("{} was planned with {} bytes and has more: it was "
+                                                "changed since; apply the Workspace again",
+                                                shown(), planned));
 }
 
 Result<void> Download::finish(const HttpResponse& answer, PartFile& part, std::uint64_t offset,

@@ -49,15 +49,16 @@ class Download {
   // Appends to what `part` has until the file is whole: its length is the planned one, its content
   // is not looked at. Without anything that would show another version (entity tag, SHA-256) each
   // try begins anew. Permanent `DataNotFound`, `DataAccessDenied`, `ModelNotFound`,
-  // `ModelAccessDenied`, `SizeMismatch`, `SourceChanged` (another entity tag than planned),
-  // `ResponseTooLarge`, `DownloadFailed` (another refusal, or the deadline is over),
+  // `ModelAccessDenied`, `SourceChanged` (another entity tag or size than planned),
+  // `ResponseTooLarge`, `DownloadFailed` (another refusal), what was tried until the deadline,
   // `FileUnwritable`; Transient `Stopped`. Everything else (also `DiskFull`) is waited for.
   Result<void> fetch(const std::filesystem::path& part, const std::stop_token& stop);
 
   // Asks for one byte: proves that `access` opens the planned version now. Failures as fetch().
   Result<void> prove(const std::stop_token& stop);
 
-  // Calls `attempt` until it succeeds, fails for good, or the deadline comes (`DownloadFailed`).
+  // Calls `attempt` until it succeeds, fails for good, or the deadline comes (the last failure, now
+  // permanent).
   Result<void> persist(const std::function<Result<void>()>& attempt, const std::stop_token& stop);
 
   // True when the part holds bytes of several answers.

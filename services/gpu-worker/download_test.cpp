@@ -102,7 +102,7 @@ TEST_F(DownloadTest, AnotherLengthIsToldBeforeTheFirstByte) {
   planned.clear_etag();
   planned.set_size_bytes(5);
   const auto fetched = fetch(planned);
-  EXPECT_EQ(outcome(fetched), "SizeMismatch");
+  EXPECT_EQ(outcome(fetched), "SourceChanged");
   EXPECT_THAT(fetched.error().message, HasSubstr("300003"));
   EXPECT_TRUE(cached("").empty());
 }
@@ -214,7 +214,10 @@ TEST_F(DownloadTest, TheDeadlineIsOfAllTriesTogether) {
   const FileCache hasty(cache_folder(), http, clock, Log::silent(), limits, rules);
   fault([](auto& one) { one.status = 503; });
   const auto fetched = hasty.fetch(file(), listener, {});
-  EXPECT_EQ(outcome(fetched), "DownloadFailed");
+  // Under the name of what was tried last: on a slow machine that is a request cut short.
+  EXPECT_TRUE(outcome(fetched) == "DataHostUnavailable" || outcome(fetched) == "TimedOut")
+      << outcome(fetched);
+  EXPECT_NE(fetched.error().message.find("gave up after all the time"), std::string::npos);
   EXPECT_EQ(fetched.error().failure_class, FailureClass::kPermanent);
 }
 

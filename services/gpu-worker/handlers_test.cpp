@@ -175,6 +175,17 @@ echo '{"event":"failed","class":"Permanent","reason":"NoTrainableTokens","messag
   EXPECT_EQ(fs::file_size(folder / "runs"), std::string("run\n").size());
 }
 
+TEST_F(HandlersTest, AnEngineThatSaysNothingIsEndedAndItsRankNamed) {
+  engine("exec sleep 1000");
+  options.engine_silence = 50ms;
+  options.silent_steps = 1;
+  EXPECT_EQ(handle().kind, bus::Disposition::Kind::kDone);
+  const auto failed = publisher.all<events::v1::TuningFailed>();
+  ASSERT_EQ(failed.size(), 1u);
+  EXPECT_EQ(failed[0].failure().reason(), "EngineStuck");
+  EXPECT_NE(failed[0].failure().message().find("rank 0"), std::string::npos);
+}
+
 TEST_F(HandlersTest, ADeletionInTheMiddleEndsTheEngineAndSaysNothing) {
   engine("echo $$ > " + (folder / "pid").string() +
          R"(; echo '{"event":"started","total_steps":4,"resumed_step":0}'; sleep 600)");
@@ -302,7 +313,7 @@ TEST_F(HandlersTest, AFullDiskUnderTheEngineIsTriedAgainHoweverOften) {
   engine("echo run >> " + (folder / "runs").string() + R"sh(
 if [ $(wc -l < )sh" +
          (folder / "runs").string() + R"sh() -lt 6 ]; then
-  echo '{"event":"failed","class":"Transient","reason":"StorageFailed","message":"no space left"}'
+  echo '{"event":"failed","class":"Transient","reason":"DiskFull","message":"no space left"}'
   exit 1
 fi
 )sh" + kFinish);
@@ -312,7 +323,7 @@ fi
   EXPECT_TRUE(publisher.all<events::v1::TuningFailed>().empty());
   const auto told = publisher.all<events::v1::TuningProgressed>();
   EXPECT_TRUE(std::any_of(told.begin(), told.end(), [](const auto& progress) {
-    return progress.waiting().reason() == "StorageFailed";
+    return progress.waiting().reason() == "DiskFull";
   }));
 }
 

@@ -56,8 +56,7 @@ class ShippedToTheEnd {
 // What ends by itself when somebody makes room. It is waited for without a limit, as a worker is.
 bool lacks_room(const Failure& failure) {
   return failure.failure_class == FailureClass::kTransient &&
-         (failure.reason == "DiskFull" || failure.reason == "StorageFull" ||
-          failure.reason == "StorageFailed");
+         (failure.reason == "DiskFull" || failure.reason == "StorageFull");
 }
 
 std::uint64_t total_bytes(const events::v1::Plan& plan) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "bus/standing_watch.h"
+#include "planner/planned_before.h"
 #include "tunesmith/events/v1/planning.pb.h"
 #include "tunesmith/events/v1/workspace.pb.h"
 
@@ -61,9 +62,13 @@ Result<events::v1::Plan> Handlers::store(const events::v1::WorkspaceRef& workspa
 Result<events::v1::Plan> Handlers::plan_for(const events::v1::WorkspaceObserved& observed,
                                             const Log& log, PendingNotice& notice,
                                             std::stop_token stop) {
-  const auto request = read_request(observed, parts_.validation);
+  auto request = read_request(observed, parts_.validation);
   if (!request) {
     return tl::unexpected(request.error());
+  }
+  const auto before = planned_before(observed.status_json(), observed.workspace().generation());
+  if (before && !before->model_revision.empty()) {
+    request->model.revision = before->model_revision;
   }
   const Patience patience{
       .clock = parts_.clock,
@@ -79,11 +84,16 @@ Result<events::v1::Plan> Handlers::plan_for(const events::v1::WorkspaceObserved&
                         {{"reason", failure.reason}, {"detail", failure.message}});
           },
   };
-  const auto facts = preflight(*request, parts_.tools, patience);
+  auto facts = preflight(*request, parts_.tools, patience);
   if (!facts) {
     return tl::unexpected(facts.error());
   }
-  const auto plan = make_plan(*request, *facts, parts_.inventory());
+  Inventory where = parts_.inventory();
+  if (before) {
+    restore(*before, *facts);
+    where.placement = before->instance_type.empty() ? where.placement : before->instance_type;
+  }
+  const auto plan = make_plan(*request, *facts, where);
   if (!plan) {
     return tl::unexpected(plan.error());
   }

@@ -555,6 +555,14 @@ TEST_F(PlannerTest, ABusThatDoesNotAnswerIsTriedAgain) {
   EXPECT_EQ(publisher_.all<events::v1::TuningPlanned>().size(), 1u);
 }
 
+TEST_F(PlannerTest, WithoutItsProgramsAPlannerSaysSo) {
+  const Inspector missing((root_ / "nothing").string(), root_);
+  EXPECT_EQ(missing.head("{}", 2, "x.jsonl", {}).error().reason, "InspectorMissing");
+  observe(manifest(
+      {{"tuning", {{"input", {{"urls", nullptr}, {"image", "registry.example.org/data:1"}}}}}}));
+  EXPECT_EQ(rejection().reason(), "InputNotSupported");
+}
+
 TEST_F(PlannerTest, AnEventThatIsNoneIsDead) {
   Handlers handlers(parts());
   EXPECT_EQ(handlers.on_workspace_observed({.id = "x", .payload = "\xff"}, {}).kind,

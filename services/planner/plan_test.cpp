@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "planner/planned_before.h"
 #include "workspace/documents.h"
 
 namespace tunesmith::planner {
@@ -102,21 +103,55 @@ TEST(Plan, ARetiredInstanceIsAdmittedOrRefusedAsTheOperatorSays) {
   EXPECT_EQ(read_request(observed(), options).error().reason, "WorkspaceInvalid");
 }
 
-TEST(Request, APlanInTheStatusOfThisGenerationFixesTheRevision) {
+TEST(PlannedBefore, IsWhatTheStatusOfThisGenerationAccepted) {
   const auto status = [](int generation, const char* accepted) {
     return json{
         {"conditions",
          {{{"type", "PlanAccepted"}, {"status", accepted}, {"observedGeneration", generation}}}},
-        {"plan", {{"modelRevision", "abcdef12"}}}}
+        {"plan", {{"modelRevision", "abcdef12"}, {"instanceType", "local"}}}}
         .dump();
   };
-  EXPECT_EQ(read_request(observed(status(3, "True")), {})->model.revision, "abcdef12");
-  EXPECT_EQ(read_request(observed(status(2, "True")), {})->model.revision, "main");
-  EXPECT_EQ(read_request(observed(status(3, "False")), {})->model.revision, "main");
+  ASSERT_TRUE(planned_before(status(3, "True"), 3));
+  EXPECT_EQ(planned_before(status(3, "True"), 3)->model_revision, "abcdef12");
+  EXPECT_EQ(planned_before(status(3, "True"), 3)->instance_type, "local");
+  EXPECT_FALSE(planned_before(status(2, "True"), 3));
+  EXPECT_FALSE(planned_before(status(3, "False"), 3));
   for (const char* odd :
        {"", "[]", "{\"conditions\":[3]}", "{\"conditions\":[{\"type\":1}]}", "not json"}) {
-    EXPECT_EQ(read_request(observed(odd), {})->model.revision, "main") << odd;
+    EXPECT_FALSE(planned_before(odd, 3)) << odd;
   }
+}
+
+// The bucket of plans was lost, and the first file was changed since: same plan, same key.
+TEST(PlannedBefore, GivesTheSamePlanThoughTheDataWentOn) {
+  const auto request = *read_request(observed(), {});
+  Facts then = facts();
+  then.data[0].file.set_etag("\"v1\"");
+  then.data[0].file.set_size_bytes(10);
+  then.data[1].file.set_sha256("ab");
+  const auto plan = *make_plan(request, then, {});
+  json data = json::array();
+  for (const auto& file : plan.tuning().data().files()) {
+    data.push_back({{"url", redact_url(file.url())},
+                    {"etag", file.etag()},
+                    {"sha256", file.sha256()},
+                    {"sizeBytes", file.size_bytes()}});
+  }
+  const json status = {
+      {"conditions", {{{"type", "PlanAccepted"}, {"status", "True"}, {"observedGeneration", 3}}}},
+      {"plan", {{"modelRevision", then.revision}, {"instanceType", "local"}, {"data", data}}}};
+  Facts now = facts();
+  now.data[0].file.set_etag("\"v2\"");
+  now.data[0].file.set_size_bytes(11);
+  EXPECT_NE(make_plan(request, now, {})->tuning_key(), plan.tuning_key());
+  restore(*planned_before(status.dump(), 3), now);
+  EXPECT_EQ(make_plan(request, now, {})->SerializeAsString(), plan.SerializeAsString());
+
+  // Another file in its place is no part of that plan.
+  Facts other = facts();
+  other.data[0].file.set_url("https://data.example.org/other.jsonl");
+  restore(*planned_before(status.dump(), 3), other);
+  EXPECT_EQ(other.data[0].file.etag(), "");
 }
 
 }  // namespace

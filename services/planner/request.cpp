@@ -7,26 +7,6 @@ namespace {
 
 using nlohmann::json;
 
-// The revision of a plan that stands in the status for this generation: the bucket of plans was
-// lost, the plan is made again as it was.
-std::string revision_in_status(const std::string& status_json, std::int64_t generation) {
-  const json status = json::parse(status_json, nullptr, false);
-  if (!status.is_object() || !status.contains("conditions") || !status["conditions"].is_array()) {
-    return {};
-  }
-  for (const auto& condition : status["conditions"]) {
-    if (!condition.is_object() || condition.value("type", json()) != "PlanAccepted" ||
-        condition.value("status", json()) != "True" ||
-        condition.value("observedGeneration", json()) != generation) {
-      continue;
-    }
-    const json plan = status.value("plan", json());
-    const json revision = plan.is_object() ? plan.value("modelRevision", json()) : json();
-    return revision.is_string() ? revision.get<std::string>() : std::string();
-  }
-  return {};
-}
-
 Result<void> check_supported(const workspace::Workspace& object) {
   if (object.inference && !object.tuning) {
     return permanent("InferenceNotServed",
@@ -88,10 +68,6 @@ Result<TuningRequest> read_request(const events::v1::WorkspaceObserved& observed
   }
   if (!training->model_revision.empty()) {
     model->revision = training->model_revision;
-  }
-  if (auto planned = revision_in_status(observed.status_json(), observed.workspace().generation());
-      !planned.empty()) {
-    model->revision = planned;
   }
   TuningRequest request{*std::move(read), *std::move(model), *std::move(training),
                         admission.warnings};

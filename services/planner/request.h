@@ -22,8 +22,7 @@ struct TuningRequest {
 };
 
 // Permanent `WorkspaceInvalid`, `UnknownPreset`, `TrainingConfigInvalid`, `TrainingConfigMissing`,
-// `InferenceNotServed`, `VolumeNotSupported`. A plan that was accepted for
-// this generation before (status) fixes the model's revision.
+// `InferenceNotServed`, `VolumeNotSupported`.
 Result<TuningRequest> read_request(const events::v1::WorkspaceObserved& observed,
                                    const workspace::ValidationOptions& options);
 

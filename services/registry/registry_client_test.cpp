@@ -11,6 +11,7 @@
 #include "registry/docker_registry.h"
 #include "registry/testing/image_maker.h"
 #include "registry/token_server.h"
+#include "runtime/http_test_server.h"
 
 namespace tunesmith::registry {
 namespace {
@@ -217,6 +218,20 @@ TEST_F(TokenAuthTest, SecretsDoNotLeaveTlsForAPlainTokenServer) {
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().reason, "PushDenied");
   EXPECT_THAT(tokens_.requests(), ElementsAre());
+}
+
+// Takes everything and gives nothing back.
+TEST_F(RegistryClientTest, AnImageThatCannotBeReadBackIsNoSuccess) {
+  Serving<> registry;
+  registry.server.Post(".*", [](const httplib::Request&, httplib::Response& response) {
+    response.status = 202;
+    response.set_header("Location", "/v2/team/adapter/blobs/uploads/1?x=y");
+  });
+  registry.server.Put(
+      ".*", [](const httplib::Request&, httplib::Response& response) { response.status = 201; });
+  const auto pushed = client(registry.address()).push(image(1000), "v1", call());
+  ASSERT_FALSE(pushed);
+  EXPECT_EQ(pushed.error().reason, "PushNotReadBack");
 }
 
 // Kills the registry once, when `at` bytes were sent, and starts it again at the first wait.

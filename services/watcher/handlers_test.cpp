@@ -407,6 +407,49 @@ TEST_F(WatcherTest, DeadLettersStandInTheStatus) {
   EXPECT_EQ(status().at("incidents")[0].at("reason"), "DeadLettered");
 }
 
+// A look again leaves alone who was told to run. Whose NodesReady nobody could handle does not run:
+// the pass is one of a change, upon which the provisioner gives it a worker again.
+TEST_F(WatcherTest, ANodesReadyInTheDeadLettersIsLookedAfterLikeARetry) {
+  apply(object());
+  deliver_own();
+  deliver(v1::NodesReady(), "1");
+  bus::DeadLetter letter;
+  letter.event.token = "nodes-ready";
+  letter.event.uid = "u1";
+  letter.sequence = 4;
+  letter.time = "2100-01-01T00:00:00.000Z";
+  handlers_->on_dead_letter(letter);
+  clock_.advance(seconds(61));
+  handlers_->look_again();
+  ASSERT_EQ(announced().size(), 2u);
+  const auto pass = announced()[1].workspace().pass();
+  EXPECT_GT(pass, 0);
+  EXPECT_EQ(publisher_.published().back().id,
+            "u1/1/" + std::to_string(pass) + "/workspace-observed");
+  EXPECT_EQ(bus::current_from_json(*current_.value("u1"))->pass, pass);
+}
+
+TEST_F(WatcherTest, OtherDeadLettersAreNoReasonToTrainAgain) {
+  apply(object());
+  deliver_own();
+  bus::DeadLetter letter;
+  letter.event.token = "tuning-progressed";
+  letter.event.uid = "u1";
+  letter.time = "2100-01-01T00:00:00.000Z";
+  handlers_->on_dead_letter(letter);
+  clock_.advance(seconds(61));
+  handlers_->look_again();
+  ASSERT_EQ(announced().size(), 2u);
+  EXPECT_TRUE(publisher_.published().back().id.ends_with("/again"));
+  EXPECT_EQ(bus::current_from_json(*current_.value("u1"))->pass, 0);
+}
+
+TEST(ReadObject, NeedsWhatEveryWorkspaceHas) {
+  for (const char* none : {"", "[]", "{}", R"({"metadata":{"name":"w","namespace":"d"}})"}) {
+    EXPECT_EQ(read_object(none).error().reason, "WorkspaceUnreadable") << none;
+  }
+}
+
 TEST_F(WatcherTest, WhatIsNoWorkspaceIsLeftAlone) {
   handlers_->on_spec({.key = "spec.default.w", .value = "{"}, {});
   handlers_->on_spec({.key = "spec.default.other", .value = object().dump()}, {});

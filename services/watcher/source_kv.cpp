@@ -241,7 +241,13 @@ Result<void> KvSource::observe_again(const std::string& uid) {
   }
   auto last = announced(*object);
   if (!last) return tl::unexpected(last.error());
-  return announce(*object, next_pass(last->value_or(Announced{})), kAgain);
+  const std::int64_t pass = next_pass(last->value_or(Announced{}));
+  auto status = statuses_.read(object->status_key());
+  if (!status) return tl::unexpected(status.error());
+  if (object->deleting || !lost_its_worker(*status)) return announce(*object, pass, kAgain);
+  // Who was told to run is left alone by a look again; here nobody runs. A pass like a retry's.
+  auto put = put_current(*object, pass, 0);
+  return put ? announce(*object, pass, "") : put;
 }
 
 Result<void> KvSource::on_cleaned(const events::v1::WorkspaceRef& workspace) {

@@ -117,18 +117,24 @@ void add_progressing(const View& view, Conditions& conditions) {
 bool is_in_folder(const View& view) { return view.find("image-pushed")->data.contains("path"); }
 
 void add_outcome(const View& view, Conditions& conditions) {
+  const Known* pushed = view.find("image-pushed");
   if (view.succeeded()) {
-    const std::string since = view.find("image-pushed")->first_since(0);
     conditions.add("WorkspaceSucceeded", true, "ImagePushed",
                    is_in_folder(view)
                        ? "the adapter is in the output folder"
                        : "the adapter is in the registry and was read back by its digest",
-                   since);
-    conditions.add("WorkspaceReady", true, "GoalsReached", "all goals are reached", since);
+                   pushed->first_since(0));
   } else if (view.failed()) {
     const auto& failed = *view.failed();
     conditions.add("WorkspaceSucceeded", false, failed.told.reason, failed.told.message,
                    failed.time);
+  }
+  // Stays, also when a retry of a Workspace that was ready fails: its image is there.
+  if (pushed != nullptr) {
+    conditions.add("WorkspaceReady", true, "GoalsReached", "all goals are reached",
+                   pushed->first_since(0));
+  } else if (view.failed()) {
+    const auto& failed = *view.failed();
     conditions.add("WorkspaceReady", false, failed.told.reason, failed.told.message, failed.time);
   }
   const std::string observed = view.first("workspace-observed");

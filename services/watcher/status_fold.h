@@ -19,6 +19,10 @@ Result<nlohmann::json> fold(const nlohmann::json& status, const bus::IncomingEve
 // The status after one of its events could not be handled: incident `DeadLettered`.
 nlohmann::json fold_dead_letter(const nlohmann::json& status, const bus::DeadLetter& letter);
 
+// Whether the NodesReady of the last change lies in the dead letters: then nobody works for the
+// Workspace, though a worker was given to it.
+bool lost_its_worker(const nlohmann::json& status);
+
 // Events that only move numbers: their status may be written later.
 bool is_progress(const std::string& token);
 

@@ -436,6 +436,32 @@ TEST(StatusFold, SuccessStays) {
   EXPECT_FALSE(status.contains("failure"));
 }
 
+// A retry of a Workspace that succeeded: the user asked for it, so its failure is told. The image
+// is still there.
+TEST(StatusFold, ARetryAfterSuccessThatFailsIsToldInEveryOrder) {
+  const At retried{.pass = 200};
+  const History end = {told(0, {}, observed()), told(40, {}, pushed()),
+                       told(50, retried, observed({{"tunesmith.dev/retry", "1"}})),
+                       told(51, retried, failed<v1::PlanRejected>("PushDenied"))};
+  expect_no_order(end);
+  const json status = folded(end);
+  EXPECT_EQ(status.at("state"), "Failed");
+  EXPECT_EQ(status.at("failure").at("reason"), "PushDenied");
+  EXPECT_EQ(status.at("output").at("digest"), "sha256:d");
+  EXPECT_EQ(condition(status, "WorkspaceSucceeded").at("status"), "False");
+  EXPECT_EQ(condition(status, "WorkspaceReady").at("status"), "True");
+  EXPECT_EQ(folded({end[0], end[1], end[2]}).at("state"), "Succeeded");
+  // The next retry mends it.
+  History mended = end;
+  mended.push_back(told(60, {.pass = 300}, observed({{"tunesmith.dev/retry", "2"}})));
+  EXPECT_EQ(folded(mended).at("state"), "Succeeded");
+  mended.push_back(told(61, {.pass = 300}, pushed()));
+  EXPECT_EQ(folded(mended).at("state"), "Succeeded");
+  expect_no_order(mended);
+  // A push that ended after the refusal is the truth.
+  EXPECT_EQ(folded({end[0], told(55, {}, pushed()), end[2], end[3]}).at("state"), "Succeeded");
+}
+
 TEST(StatusFold, AnotherObjectOfTheSameNameBeginsAnew) {
   auto other = told(60, {}, observed());
   v1::WorkspaceObserved event;

@@ -18,7 +18,8 @@ std::string View::first(const char* token) const {
 }
 
 std::optional<View::Failed> View::find_failure() const {
-  if (succeeded()) return std::nullopt;
+  const Known* pushed = find("image-pushed");
+  if (pushed != nullptr && pushed->last_pass() >= change_pass_) return std::nullopt;
   const bool trained = !first("adapter-ready").empty();
   std::optional<Failed> worst;
   std::tuple<std::int64_t, std::string> newest;
@@ -26,6 +27,7 @@ std::optional<View::Failed> View::find_failure() const {
        {"plan-rejected", "nodes-failed", "tuning-failed", "image-push-failed", "serving-failed"}) {
     const Known* known = find(token);
     if (known == nullptr || known->last_pass() < change_pass_) continue;
+    if (pushed != nullptr && known->last_time() <= pushed->last_time()) continue;
     // What a late worker or a provider says after the adapter is there does not matter any more.
     const bool about_training =
         std::string(token) == "nodes-failed" || std::string(token) == "tuning-failed";

@@ -23,14 +23,15 @@ class View {
   // When it was first told since the last change of the object; empty = not yet.
   std::string first(const char* token) const;
 
-  // The failure that counts: told since the last change, and not overtaken by success.
+  // The failure that counts: told since the last change, and not overtaken by success. After a
+  // success, only of a change (a retry) that came later and led to nothing.
   struct Failed {
     Told told;
     const char* token;
     std::string time;
   };
   const std::optional<Failed>& failed() const { return failed_; }
-  bool succeeded() const { return has("image-pushed"); }
+  bool succeeded() const { return has("image-pushed") && !failed_; }
   bool deleting() const { return has("workspace-deleted"); }
   // Nodes are waited for: the last word about them is NodesPending.
   bool waits_for_nodes() const;
