@@ -1,7 +1,6 @@
 #include "planner/handlers.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "bus/standing_watch.h"
 #include "planner/planned_before.h"
@@ -60,8 +59,7 @@ Result<events::v1::Plan> Handlers::store(const events::v1::WorkspaceRef& workspa
 }
 
 Result<events::v1::Plan> Handlers::plan_for(const events::v1::WorkspaceObserved& observed,
-                                            const Log& log, PendingNotice& notice,
-                                            std::stop_token stop) {
+                                            Clock::SteadyTime deadline, std::stop_token stop) {
   auto request = read_request(observed, parts_.validation);
   if (!request) {
     return tl::unexpected(request.error());
@@ -72,17 +70,11 @@ Result<events::v1::Plan> Handlers::plan_for(const events::v1::WorkspaceObserved&
   }
   const Patience patience{
       .clock = parts_.clock,
-      .deadline = parts_.clock.steady_now() + parts_.preflight_limit,
+      .deadline = deadline,
       .per_request = parts_.request_limit,
       .backoff = parts_.backoff,
       .stop = std::move(stop),
-      .on_retry =
-          [this, &log, &notice](const Failure& failure) {
-            parts_.metrics.retry(failure.reason);
-            notice.waiting(failure);
-            log.warning("preflight is tried again",
-                        {{"reason", failure.reason}, {"detail", failure.message}});
-          },
+      .waits = false,
   };
   auto facts = preflight(*request, parts_.tools, patience);
   if (!facts) {
@@ -112,6 +104,7 @@ bus::Disposition Handlers::on_workspace_observed(const bus::IncomingEvent& incom
     return bus::Disposition::retry(kBusRetry);
   }
   if (*standing != bus::Standing::kCurrent) {
+    held_.settled(incoming.id);
     return drop(workspace);
   }
   const auto before = stored(workspace);
@@ -130,27 +123,30 @@ bus::Disposition Handlers::on_workspace_observed(const bus::IncomingEvent& incom
   const auto begin = parts_.clock.steady_now();
   Result<events::v1::Plan> plan;
   bool superseded = false;
-  std::optional<bus::Disposition> later;
+  const auto waiting = held_.of(incoming.id, [&] {
+    return std::make_shared<Waiting>(
+        Waiting{begin, Backoff(parts_.backoff, std::hash<std::string>{}(incoming.id)),
+                PendingNotice(parts_.publisher, incoming, workspace)});
+  });
   {
     const bus::StandingWatch watch(parts_.current, workspace, stop);
-    PendingNotice notice(parts_.publisher, incoming, workspace);
-    plan = plan_for(*observed, log, notice, watch.token());
+    plan = plan_for(*observed, waiting->since + parts_.preflight_limit, watch.token());
     superseded = watch.superseded();
-    if (!plan && !superseded) {
-      later = wait_for_somebody(incoming, begin, plan.error(), notice);
+  }
+  if (!plan && !superseded && !stop.stop_requested()) {
+    if (is_bus_trouble(plan.error())) {
+      return bus::Disposition::retry(kBusRetry);
+    }
+    if (const auto later = try_later(*waiting, plan.error(), log)) {
+      return *later;
     }
   }
+  held_.settled(incoming.id);
   if (superseded) {
     return drop(workspace);
   }
-  if (later) {
-    return *later;
-  }
   if (!plan && stop.stop_requested()) {
     return bus::Disposition::hand_back();
-  }
-  if (!plan && is_bus_trouble(plan.error())) {
-    return bus::Disposition::retry(kBusRetry);
   }
   parts_.metrics.took(std::chrono::duration<double>(parts_.clock.steady_now() - begin).count());
   parts_.metrics.plan(plan ? "made" : plan.error().reason);
@@ -163,32 +159,23 @@ bus::Disposition Handlers::on_workspace_observed(const bus::IncomingEvent& incom
   return announce(workspace, plan, incoming.traceparent);
 }
 
-// Nothing is held meanwhile but the event. The coming of a ConfigMap is a pass of its own, so this
-// one only has to end when it does not come; a secret is looked for again.
-std::optional<bus::Disposition> Handlers::wait_for_somebody(const bus::IncomingEvent& incoming,
-                                                            Clock::SteadyTime begin,
-                                                            const Failure& failure,
-                                                            PendingNotice& notice) {
-  const bool secret = failure.reason == "SecretMissing";
-  if (!secret && failure.reason != "TrainingConfigMissing") {
+// A ConfigMap that comes late is a pass of its own: its wait only has to end when it does not come.
+std::optional<bus::Disposition> Handlers::try_later(Waiting& waiting, const Failure& failure,
+                                                    const Log& log) {
+  const bool config_map = failure.reason == "TrainingConfigMissing";
+  if (!config_map && failure.failure_class != FailureClass::kTransient) {
     return std::nullopt;
   }
-  const BackoffPolicy looks{.first = std::chrono::milliseconds(500),
-                            .most = std::chrono::seconds(10)};
-  const auto wait = waits_.of(incoming.id, [&] {
-    return std::make_shared<Wait>(Wait{begin, Backoff(looks, 1), false});
-  });
-  const auto limit = secret ? parts_.preflight_limit : parts_.config_map_limit;
-  const auto left =
-      std::chrono::ceil<std::chrono::milliseconds>(wait->since + limit - parts_.clock.steady_now());
+  const auto limit = config_map ? parts_.config_map_limit : parts_.preflight_limit;
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(waiting.since + limit -
+                                                                 parts_.clock.steady_now());
   if (left.count() <= 0) {
-    waits_.settled(incoming.id);
     return std::nullopt;
   }
-  if (!std::exchange(wait->told, true)) {
-    notice.waiting({FailureClass::kTransient, failure.reason, failure.message});
-  }
-  return bus::Disposition::retry(secret ? std::min(left, wait->backoff.next()) : left);
+  parts_.metrics.retry(failure.reason);
+  waiting.notice.waiting({FailureClass::kTransient, failure.reason, failure.message});
+  log.warning("planning is tried again", {{"reason", failure.reason}, {"detail", failure.message}});
+  return bus::Disposition::retry(config_map ? left : std::min(waiting.backoff.next(), left));
 }
 
 // The clean-up may have come before the plan was stored.

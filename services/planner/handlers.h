@@ -44,8 +44,8 @@ class Handlers {
   bus::Disposition on_workspace_observed(const bus::IncomingEvent& incoming, std::stop_token stop);
 
  private:
-  Result<events::v1::Plan> plan_for(const events::v1::WorkspaceObserved& observed, const Log& log,
-                                    PendingNotice& notice, std::stop_token stop);
+  Result<events::v1::Plan> plan_for(const events::v1::WorkspaceObserved& observed,
+                                    Clock::SteadyTime deadline, std::stop_token stop);
   Result<events::v1::Plan> store(const events::v1::WorkspaceRef& workspace,
                                  const events::v1::Plan& plan);
   Result<std::optional<events::v1::Plan>> stored(const events::v1::WorkspaceRef& workspace);
@@ -54,18 +54,19 @@ class Handlers {
   bus::Disposition announce(const events::v1::WorkspaceRef& workspace,
                             const Result<events::v1::Plan>& plan, const std::string& traceparent);
 
-  // For what somebody still has to create: the ConfigMap or a secret that the Workspace names.
-  std::optional<bus::Disposition> wait_for_somebody(const bus::IncomingEvent& incoming,
-                                                    Clock::SteadyTime begin, const Failure& failure,
-                                                    PendingNotice& notice);
+  // What is remembered of an event between its tries.
+  struct Waiting {
+    Clock::SteadyTime since;
+    Backoff backoff;
+    PendingNotice notice;
+  };
+  // To be tried again when the world may have changed: the event waits, no thread does. Nothing
+  // when that makes no sense, or no longer does.
+  std::optional<bus::Disposition> try_later(Waiting& waiting, const Failure& failure,
+                                            const Log& log);
 
   const PlannerParts parts_;
-  struct Wait {
-    const Clock::SteadyTime since;
-    Backoff backoff;
-    bool told = false;
-  };
-  bus::HeldEvents<Wait> waits_;
+  bus::HeldEvents<Waiting> held_;
 };
 
 }  // namespace tunesmith::planner

@@ -50,7 +50,10 @@ class Look {
         image_(image),
         folder_(folder),
         patience_(patience),
-        call_{.stop = patience.stop, .deadline = patience.deadline, .on_wait = patience.on_retry} {}
+        call_{.stop = patience.stop,
+              .deadline = patience.deadline,
+              .on_wait = patience.on_retry,
+              .waits = patience.waits} {}
 
   // All of it: rows are counted.
   Result<OtherData> whole() {
@@ -177,8 +180,10 @@ Result<OtherData> ImageSource::look(const std::string& name_space,
                                     const Patience& patience) const {
   const auto target = workspace::parse_image_reference(input.image);
   if (!target) return tl::unexpected(target.error());
-  const registry::RegistryCall call{
-      .stop = patience.stop, .deadline = patience.deadline, .on_wait = patience.on_retry};
+  const registry::RegistryCall call{.stop = patience.stop,
+                                    .deadline = patience.deadline,
+                                    .on_wait = patience.on_retry,
+                                    .waits = patience.waits};
   auto credentials =
       registry::read_pull_secrets(options_.secrets_dir, name_space, input.image_pull_secrets,
                                   target->registry, patience.clock, options_.registry, call);

@@ -7,7 +7,7 @@ Result<void> wait_to_retry(const Failure& failure, Backoff& backoff, const Patie
   if (patience.stop.stop_requested()) {
     return transient("Stopped", "the planner was asked to stop");
   }
-  if (patience.clock.steady_now() + pause >= patience.deadline) {
+  if (!patience.waits || patience.clock.steady_now() + pause >= patience.deadline) {
     return tl::unexpected(failure);
   }
   patience.on_retry(failure);

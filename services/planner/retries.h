@@ -20,6 +20,7 @@ struct Patience {
   std::stop_token stop;
   // Hears of each failure that is retried.
   std::function<void(const Failure&)> on_retry = [](const Failure&) {};
+  bool waits = true;  // false: one try each, whoever calls comes again later
 };
 
 // Waits before the next try; the failure to give up with when the deadline comes first or a stop
