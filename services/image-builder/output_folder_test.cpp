@@ -1,8 +1,11 @@
 // The adapter in a folder: all of it or nothing, nothing of others overwritten, nowhere else.
 #include "image-builder/output_folder.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -158,6 +161,16 @@ TEST_F(OutputFolderTest, WhatCannotBeWrittenIsToldBeforeTraining) {
   EXPECT_EQ(refusal(), "OutputNotWritable");
   plan_.mutable_output()->set_volume_path((allowed_ / "file/below").string());
   EXPECT_EQ(refusal(), "OutputNotWritable");
+}
+
+TEST_F(OutputFolderTest, TwoDoNotWriteAtOnce) {
+  fs::create_directories(out_);
+  const int other = ::open(out_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  ASSERT_EQ(::flock(other, LOCK_EX), 0);
+  EXPECT_EQ(store().error().reason, "OutputFolderBusy");
+  EXPECT_TRUE(fs::is_empty(out_));
+  ::close(other);
+  EXPECT_TRUE(store());
 }
 
 TEST_F(OutputFolderTest, ADamagedArchiveLeavesNothing) {
