@@ -1,5 +1,6 @@
 #include "bus/nats_object_store.h"
 
+#include <cerrno>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
@@ -227,6 +228,7 @@ Result<ObjectInfo> NatsObjectStore::put_file(const std::string& bucket, const st
 Result<void> NatsObjectStore::get_chunks(const ObjectMeta& meta, const fs::path& file,
                                          std::stop_token stop) {
   std::ofstream out(file, std::ios::binary | std::ios::trunc);
+  if (!out && errno != ENOSPC) return permanent("FileUnwritable", "cannot write " + file.string());
   OrderedReader reader(client_, {.stream = object_stream(meta.bucket),
                                  .filter = chunk_subject(meta.bucket, meta.nuid)});
   Sha256 sha;
