@@ -101,6 +101,7 @@ Result<int> validate(const CommandContext& context, Session& session,
   workspace::ValidationOptions options;
   options.allowed_data_hosts = session.allowed_data_hosts;
   options.allowed_data_paths = session.allowed_data_paths;
+  options.allowed_host_paths = session.allowed_host_paths;
   int refused = 0;
   for (const Document& document : documents) {
     workspace::Admission admission;

@@ -20,7 +20,7 @@ constexpr int kFailed = 1, kUsage = 2;
 struct Arguments {
   std::string dir, name_space;
   std::string stack_file;
-  std::vector<std::string> connect_to, allowed_hosts;
+  std::vector<std::string> connect_to, allowed_hosts, allowed_host_paths;
   StackOptions stack;
   std::vector<std::string> files;
   GetOptions get;
@@ -70,6 +70,7 @@ int run_up(Arguments& arguments) {
     options.bus_storage_bytes = from_file.bus_storage_bytes;
     options.connect_to = from_file.connect_to;
     options.allowed_data_hosts = from_file.allowed_data_hosts;
+    options.allowed_host_paths = from_file.allowed_host_paths;
   }
   if (options.workers == 0) options.workers = 1;
   if (options.log_level.empty()) options.log_level = "info";
@@ -78,6 +79,9 @@ int run_up(Arguments& arguments) {
   }
   for (const std::string& host : arguments.allowed_hosts) {
     options.allowed_data_hosts.push_back(host);
+  }
+  for (const std::string& folder : arguments.allowed_host_paths) {
+    options.allowed_host_paths.push_back(std::filesystem::absolute(folder).lexically_normal());
   }
   return exit_code(up(options, std::cout));
 }
@@ -113,6 +117,11 @@ void add_stack_commands(CLI::App& app, Arguments& arguments, int& code) {
   start
       ->add_option("--allow-data-host", arguments.allowed_hosts,
                    "host that may have a private address")
+      ->expected(1)
+      ->take_all();
+  start
+      ->add_option("--allow-host-path", arguments.allowed_host_paths,
+                   "folder that Workspaces may read and write as hostPath volumes")
       ->expected(1)
       ->take_all();
   start->add_option("--ca-file", arguments.stack.ca_file, "additional certificate authorities");

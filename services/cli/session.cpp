@@ -19,7 +19,7 @@ constexpr int kMaxConflicts = 8;
 struct Opened {
   std::unique_ptr<bus::Connection> connection;
   std::set<std::string> allowed_data_hosts;
-  std::vector<std::string> allowed_data_paths;
+  std::vector<std::string> allowed_data_paths, allowed_host_paths;
 };
 
 // `config_name`: which user of the stack, "cli" or "admin".
@@ -40,6 +40,7 @@ Result<Opened> open(const CommandContext& context, const std::string& config_nam
   options.publish_timeout = kPatience;
   const auto hosts = config->texts("allowed_data_hosts", {});
   auto paths_allowed = config->texts("allowed_data_paths", {});
+  auto host_paths = config->texts("allowed_host_paths", {});
   if (auto read = config->finish(); !read) return tl::unexpected(read.error());
   auto connection = bus::Connection::open(options, Log::silent(), context.stop);
   if (!connection) {
@@ -49,7 +50,10 @@ Result<Opened> open(const CommandContext& context, const std::string& config_nam
     }
     return tl::unexpected(failure);
   }
-  return Opened{std::move(*connection), {hosts.begin(), hosts.end()}, std::move(paths_allowed)};
+  return Opened{std::move(*connection),
+                {hosts.begin(), hosts.end()},
+                std::move(paths_allowed),
+                std::move(host_paths)};
 }
 
 Result<json> parse(const bus::KeyValueEntry& entry) {
@@ -66,7 +70,8 @@ Result<Session> open_session(const CommandContext& context) {
   auto workspaces = opened->connection->key_value(bus::bucket::kWorkspaces);
   if (!workspaces) return tl::unexpected(workspaces.error());
   return Session{std::move(opened->connection), std::move(*workspaces),
-                 std::move(opened->allowed_data_hosts), std::move(opened->allowed_data_paths)};
+                 std::move(opened->allowed_data_hosts), std::move(opened->allowed_data_paths),
+                 std::move(opened->allowed_host_paths)};
 }
 
 Result<std::unique_ptr<bus::Connection>> open_bus(const CommandContext& context) {

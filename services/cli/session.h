@@ -33,7 +33,7 @@ struct Session {
   std::unique_ptr<bus::Connection> connection;
   std::unique_ptr<bus::KeyValue> workspaces;
   std::set<std::string> allowed_data_hosts;
-  std::vector<std::string> allowed_data_paths;
+  std::vector<std::string> allowed_data_paths, allowed_host_paths;
 };
 
 // Connects as dir/config/cli.yaml says, overridden by TUNESMITH_NATS_URL and its like. Permanent

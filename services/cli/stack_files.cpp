@@ -182,6 +182,18 @@ class StackWriter {
             {"nats_password_file", nats_password_file(paths_, user)}};
   }
 
+  void add_host_paths(json& config) const {
+    if (!options_.allowed_host_paths.empty()) {
+      config["allowed_host_paths"] = options_.allowed_host_paths;
+    }
+  }
+
+  // What reaches out to registries: the stack's own is spoken to in plain HTTP.
+  void add_registries(json& config) const {
+    config["insecure_registries"] = json::array({kRegistryName, registry_address()});
+    config["connect_to"][std::string(kRegistryName) + ":80"] = registry_address();
+  }
+
   // What reaches out to model hubs and data hosts, with the secrets that Workspaces name.
   json outside_config() const {
     json config = json::object();
@@ -192,8 +204,10 @@ class StackWriter {
     if (!options_.allowed_data_paths.empty()) {
       config["allowed_data_paths"] = options_.allowed_data_paths;
     }
+    add_host_paths(config);
     if (!options_.ca_file.empty()) config["ca_file"] = options_.ca_file;
     config["secrets_dir"] = paths_.secrets();
+    add_registries(config);
     return config;
   }
 
@@ -212,9 +226,9 @@ class StackWriter {
   json image_builder_config() const {
     json config = {{"secrets_dir", paths_.secrets()},
                    {"work_dir", path("work/image-builder")},
-                   {"insecure_registries", {kRegistryName, registry_address()}},
                    {"connect_to", options_.connect_to}};
-    config["connect_to"][std::string(kRegistryName) + ":80"] = registry_address();
+    add_registries(config);
+    add_host_paths(config);
     if (!options_.ca_file.empty()) config["ca_file"] = options_.ca_file;
     return config;
   }
@@ -260,6 +274,7 @@ class StackWriter {
     if (!options_.allowed_data_paths.empty()) {
       config["allowed_data_paths"] = options_.allowed_data_paths;
     }
+    add_host_paths(config);
     if (auto written = write_file(paths_.config("cli.yaml"), to_yaml(config)); !written) {
       return written;
     }

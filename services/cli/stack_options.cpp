@@ -56,6 +56,7 @@ Result<void> read_stack_options(const fs::path& file, StackOptions& options) {
                       1 << 20, std::int64_t{1} << 60));
   options.connect_to = config->text_map("connect_to");
   options.allowed_data_hosts = config->texts("allowed_data_hosts", options.allowed_data_hosts);
+  options.allowed_host_paths = config->texts("allowed_host_paths", options.allowed_host_paths);
   options.allowed_data_paths = config->texts("allowed_data_paths", options.allowed_data_paths);
   return config->finish();
 }

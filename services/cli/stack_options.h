@@ -18,6 +18,8 @@ struct StackOptions {
   // "host:port" → "address:port", for model hub and data hosts.
   std::map<std::string, std::string> connect_to{};
   std::vector<std::string> allowed_data_hosts{};
+  std::vector<std::string>
+      allowed_host_paths{};  // folders for hostPath volumes, written to as well
   std::vector<std::string> allowed_data_paths{};  // folders that Workspaces may name files in
   std::string ca_file{};
   std::string log_level = "info";
@@ -32,8 +34,9 @@ Result<void> add_connect_to(StackOptions& options, const std::string& text);
 // The stack's folder: `given`, else $TUNESMITH_HOME, else ~/.tunesmith.
 std::filesystem::path stack_dir(const std::string& given);
 
-// Reads the keys workers, model_hub, connect_to, allowed_data_hosts, allowed_data_paths, ca_file,
-// log_level, bus_storage_bytes from a YAML file. Permanent `ConfigInvalid`.
+// Reads the keys workers, model_hub, connect_to, allowed_data_hosts, allowed_data_paths,
+// allowed_host_paths, ca_file, log_level, bus_storage_bytes from a YAML file. Permanent
+// `ConfigInvalid`.
 Result<void> read_stack_options(const std::filesystem::path& file, StackOptions& options);
 
 // A program of that name in PATH or the folders of system programs; empty when there is none.

@@ -74,10 +74,11 @@ class HandlersTest : public testing::Test {
   Log log = Log::silent();
   HttpClient http{HttpClientOptions{}};
   FileCache files{"no-plan-here-names-a-file", http, clock, log, FetchLimits{}};
+  ImageData images{"no-plan-here-names-an-image", {}, http, clock, FetchLimits{}};
   prometheus::Registry registry;
   Metrics metrics{registry};
-  WorkerParts parts{publisher, current, leases, results, objects, logs,
-                    files,     files,   clock,  metrics, options};
+  WorkerParts parts{publisher, current, leases, results, objects, logs,   files,
+                    files,     files,   images, clock,   metrics, options};
 };
 
 TEST_F(HandlersTest, TrainsStoresAcceptsAndAnnounces) {

@@ -8,6 +8,15 @@
 namespace tunesmith::gpu_worker {
 namespace {
 
+ImageDataOptions image_options(const WorkerOptions& options) {
+  ImageDataOptions image;
+  image.registry.insecure_registries = options.insecure_registries;
+  image.secrets_dir = options.secrets_dir;
+  image.inspect = options.inspect;
+  image.data_limit = options.image_data_limit;
+  return image;
+}
+
 Result<void> serve(ServiceContext& context) {
   const auto options = WorkerOptions::from_config(context.config);
   const auto hub_options = HttpClientOptions::from_config(context.config);
@@ -32,6 +41,16 @@ Result<void> serve(ServiceContext& context) {
                          {.from = AccessTo::kModelHub});
   const FileCache data(options.cache_dir, data_http, clock, context.log, options.fetch_limits,
                        {.from = AccessTo::kData, .allowed_data_paths = options.allowed_data_paths});
+  const FileCache volumes(
+      options.cache_dir, data_http, clock, context.log, options.fetch_limits,
+      {.from = AccessTo::kData, .allowed_data_paths = options.allowed_host_paths});
+  // Registries are named by users; the operator's own, which may be anywhere, are listed.
+  auto registry_options = data_options;
+  registry_options.allowed_hosts.insert(options.insecure_registries.begin(),
+                                        options.insecure_registries.end());
+  const HttpClient registry_http(registry_options);
+  const ImageData images(options.cache_dir, image_options(options), registry_http, clock,
+                         options.fetch_limits);
   if (auto emptied = empty_work_dir(options.work_dir); !emptied) return emptied;
   Metrics metrics(*context.registry);
   const WorkerParts parts{**connection,
@@ -42,6 +61,8 @@ Result<void> serve(ServiceContext& context) {
                           (*connection)->logs(),
                           models,
                           data,
+                          volumes,
+                          images,
                           clock,
                           metrics,
                           options};

@@ -10,6 +10,7 @@
 #include "bus/standing_watch.h"
 #include "job_file.h"
 #include "runtime/any_stop.h"
+#include "workspace/url_guard.h"
 
 namespace tunesmith::gpu_worker {
 namespace {
@@ -62,7 +63,10 @@ bool lacks_room(const Failure& failure) {
 std::uint64_t total_bytes(const events::v1::Plan& plan) {
   std::uint64_t total = 0;
   for (const auto& file : plan.tuning().model().files()) total += file.size_bytes();
-  for (const auto& file : plan.tuning().data().files()) total += file.size_bytes();
+  const auto& data = plan.tuning().data();
+  for (const auto& file : data.files()) total += file.size_bytes();
+  for (const auto& file : data.volume().files()) total += file.size_bytes();
+  for (const auto& layer : data.image().layers()) total += layer.size_bytes();
   return total;
 }
 
@@ -224,6 +228,8 @@ Result<void> TuningRun::fetch_inputs(std::stop_token stop) {
     if (!placed) return tl::unexpected(placed.error());
     data_.push_back(*placed);
   }
+  if (auto fetched = fetch_volume(stop); !fetched) return fetched;
+  if (auto fetched = fetch_image(stop); !fetched) return fetched;
   log_.info("model and data are here", {{"bytes", bytes_before_}});
   inputs_are_here_ = true;
   return {};
@@ -251,22 +257,64 @@ Result<fs::path> TuningRun::fetch(const FileCache& cache, const events::v1::Remo
                                   const fs::path& folder, const Access& access,
                                   std::stop_token stop) {
   std::uint64_t here = 0;
-  const FetchListener listener{
-      .on_bytes =
-          [&](std::uint64_t bytes) {
-            parts_.metrics.downloaded(bytes > here ? bytes - here : 0);
-            here = bytes;
-            TuningProgressed change;
-            change.set_bytes_done(bytes_before_ + here);
-            // Some hosts do not tell sizes: never more done than in all.
-            change.set_bytes_total(std::max(total_bytes(plan()), bytes_before_ + here));
-            progress_.update(change);
-          },
-      .on_waiting = [&](const Failure& why) { tell_waiting(why); }};
-  auto cached = with_room(stop, [&] { return cache.fetch(file, listener, stop, access); });
+  const FetchListener hears = listener(here);
+  auto cached = with_room(stop, [&] { return cache.fetch(file, hears, stop, access); });
   if (!cached) return cached;
   bytes_before_ += here;
   return place_file(*cached, folder, file.path());
+}
+
+// Files of the machine go through the cache too: what is trained on is what was verified.
+Result<void> TuningRun::fetch_volume(std::stop_token stop) {
+  const auto& volume = plan().tuning().data().volume();
+  std::error_code error;
+  const bool is_folder = fs::is_directory(volume.path(), error);
+  for (const auto& planned : volume.files()) {
+    const fs::path source =
+        is_folder ? fs::path(volume.path()) / planned.path() : fs::path(volume.path());
+    events::v1::RemoteFile file;
+    file.set_url(workspace::file_url(source.string()));
+    file.set_path(fmt::format("{:05}-{}", data_.size(), source.filename().string()));
+    file.set_size_bytes(planned.size_bytes());
+    file.set_sha256(planned.sha256());
+    auto placed = fetch(parts_.volumes, file, folder_->data(), {}, stop);
+    if (!placed) return tl::unexpected(placed.error());
+    data_.push_back(*placed);
+  }
+  return {};
+}
+
+Result<void> TuningRun::fetch_image(std::stop_token stop) {
+  if (!plan().tuning().data().has_image()) return {};
+  std::uint64_t here = 0;
+  const FetchListener hears = listener(here);
+  auto files = with_room(stop, [&] {
+    return parts_.images.fetch(plan().tuning().data().image(), workspace().namespace_(),
+                               folder_->data() / "image", hears, stop);
+  });
+  if (!files) return tl::unexpected(files.error());
+  bytes_before_ += here;
+  data_.insert(data_.end(), files->begin(), files->end());
+  return {};
+}
+
+FetchListener TuningRun::listener(std::uint64_t& here) {
+  return {.on_bytes =
+              [this, &here](std::uint64_t bytes) {
+                parts_.metrics.downloaded(bytes > here ? bytes - here : 0);
+                here = bytes;
+                TuningProgressed change;
+                change.set_bytes_done(bytes_before_ + here);
+                // Some hosts do not tell sizes: never more done than in all.
+                change.set_bytes_total(std::max(total_bytes(plan()), bytes_before_ + here));
+                progress_.update(change);
+              },
+          .on_waiting =
+              [this](const Failure& why) {
+                TuningProgressed change;
+                *change.mutable_waiting() = bus::to_proto(why);
+                progress_.update(change);
+              }};
 }
 
 EngineEnd TuningRun::run_engine_once(std::uint64_t attempt, std::stop_token stop) {

@@ -15,6 +15,7 @@
 #include "checkpoints.h"
 #include "engine_run.h"
 #include "file_cache.h"
+#include "image_data.h"
 #include "log_shipper.h"
 #include "metrics.h"
 #include "progress.h"
@@ -35,8 +36,10 @@ struct WorkerParts {
   bus::KeyValue& results;
   bus::ObjectStore& objects;
   bus::LogStream& logs;
-  const FileCache& models;  // from the hub
-  const FileCache& data;    // from wherever the user's URLs lead
+  const FileCache& models;   // from the hub
+  const FileCache& data;     // from wherever the user's URLs lead
+  const FileCache& volumes;  // from folders of this machine
+  const ImageData& images;
   const Clock& clock;
   Metrics& metrics;
   const WorkerOptions& options;
@@ -69,6 +72,9 @@ class TuningRun {
   Result<std::filesystem::path> fetch(const FileCache& cache, const events::v1::RemoteFile& file,
                                       const std::filesystem::path& folder, const Access& access,
                                       std::stop_token stop);
+  FetchListener listener(std::uint64_t& here);
+  Result<void> fetch_volume(std::stop_token stop);
+  Result<void> fetch_image(std::stop_token stop);
   Result<Access> access_to(AccessTo what, const std::string& secret, std::stop_token stop);
   EngineEnd run_engine_once(std::uint64_t attempt, std::stop_token stop);
   Result<void> write_job(const std::filesystem::path& resume_from);

@@ -35,6 +35,15 @@ WorkerOptions WorkerOptions::from_config(ConfigReader& config) {
   options.secrets_dir = config.text("secrets_dir", "");
   options.allowed_data_paths = config.texts("allowed_data_paths", {});
   options.secret_limit = config.duration("secret_limit", options.secret_limit);
+  options.allowed_host_paths = config.texts("allowed_host_paths", {});
+  for (auto& registry : config.texts("insecure_registries", {})) {
+    options.insecure_registries.insert(std::move(registry));
+  }
+  options.inspect =
+      config.text("inspect", (options.engine.parent_path() / "tunesmith-inspect").string());
+  options.image_data_limit = static_cast<std::uint64_t>(
+      config.integer("image_data_limit", static_cast<std::int64_t>(options.image_data_limit), 1,
+                     std::int64_t{1} << 50));
   return options;
 }
 

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,11 +32,16 @@ struct WorkerOptions {
   FetchLimits fetch_limits;
   std::filesystem::path secrets_dir;            // of the secrets that Workspaces name; empty = none
   std::vector<std::string> allowed_data_paths;  // folders for file:// URLs
+  std::vector<std::string> allowed_host_paths;  // folders for hostPath volumes
+  std::set<std::string> insecure_registries;    // host:port spoken to in plain HTTP
+  std::string inspect;                          // tunesmith-inspect, which unpacks images
+  std::uint64_t image_data_limit = std::uint64_t{1} << 38;  // of an image's layers, unpacked
   std::chrono::milliseconds secret_limit{std::chrono::minutes(10)};  // for a missing secret
 
   // Keys node, engine, cache_dir, work_dir, threads, checkpoint_interval, checkpoint_cost,
   // engine_silence, silent_steps, lease_duration, lease_renew_every, attempts_without_checkpoint,
-  // download_deadline, secrets_dir, allowed_data_paths, secret_limit.
+  // download_deadline, secrets_dir, allowed_data_paths, secret_limit,
+  // allowed_host_paths, insecure_registries, inspect, image_data_limit.
   static WorkerOptions from_config(ConfigReader& config);
 };
 

@@ -1,5 +1,6 @@
 #include "planner/preflight.h"
 
+#include "planner/volume_source.h"
 #include "workspace/url_guard.h"
 
 namespace tunesmith::planner {
@@ -14,6 +15,16 @@ Result<Access> access_to(AccessTo what, const std::string& secret, const TuningR
 Result<void> look_elsewhere(const TuningRequest& request, const PreflightTools& tools,
                             const Patience& patience, Facts& facts) {
   const auto& input = request.workspace.tuning->input;
+  if (!input.host_path.empty()) {
+    const Access nobody;
+    auto found = look_into_volume(
+        input.host_path, {tools.data_http, tools.inspector, nobody, tools.allowed_host_paths},
+        patience);
+    if (!found) {
+      return tl::unexpected(found.error());
+    }
+    facts.other_data = *std::move(found);
+  }
   if (input.image.empty()) {
     return {};
   }

@@ -15,11 +15,12 @@ struct PreflightTools {
   const ImageSource* images = nullptr;  // nullptr: none can be looked at
   std::filesystem::path secrets_dir{};  // of the secrets that Workspaces name; empty = none
   std::vector<std::string> allowed_data_paths{};  // folders for file:// URLs
+  std::vector<std::string> allowed_host_paths{};  // folders for hostPath volumes
 };
 
 // The named secrets first, then the model, then the data files in order: the first failure counts.
 // Failures as those of read_access (Transient `SecretMissing` at once), ModelHub, read_model_shape,
-// choose_files, probe, ImageSource.
+// choose_files, probe, ImageSource, look_into_volume.
 Result<Facts> preflight(const TuningRequest& request, const PreflightTools& tools,
                         const Patience& patience);
 

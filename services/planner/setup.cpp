@@ -97,9 +97,7 @@ Settings Settings::from_config(ConfigReader& config) {
   for (auto& registry : config.texts("insecure_registries", {})) {
     settings.insecure_registries.insert(std::move(registry));
   }
-  for (auto& folder : config.texts("allowed_host_paths", {})) {
-    settings.allowed_host_paths.emplace_back(std::move(folder));
-  }
+  settings.allowed_host_paths = config.texts("allowed_host_paths", {});
   settings.image_look_bytes = static_cast<std::uint64_t>(
       config.integer("image_look_bytes", 256 << 20, 0, std::int64_t{1} << 40));
   settings.allowed_data_paths = config.texts("allowed_data_paths", {});
@@ -133,6 +131,7 @@ Setup::Setup(const Settings& settings, workspace::PresetCatalogue catalogue)
       images_(image_options(settings), registry_http_) {
   validation_.nodes = workspace::NodeSource::kLocal;
   validation_.allowed_data_hosts = settings.http.allowed_hosts;
+  validation_.allowed_host_paths = settings.allowed_host_paths;
   validation_.allowed_data_paths = settings.allowed_data_paths;
   validation_.presets = &catalogue_;
 }

@@ -26,11 +26,11 @@ struct Settings {
   std::uint64_t memory_bytes =
       0;  // of one worker; 0 = as the provisioner says, else of the machine
   std::chrono::milliseconds request_limit{}, preflight_limit{}, config_map_limit{};
-  std::filesystem::path secrets_dir;                      // empty = no Workspace can name a secret
-  std::set<std::string> insecure_registries;              // host:port spoken to in plain HTTP
-  std::vector<std::filesystem::path> allowed_host_paths;  // folders for hostPath volumes
-  std::uint64_t image_look_bytes = 0;                     // see ImageSourceOptions::look_bytes
-  std::vector<std::string> allowed_data_paths;            // folders for file:// URLs
+  std::filesystem::path secrets_dir;            // empty = no Workspace can name a secret
+  std::set<std::string> insecure_registries;    // host:port spoken to in plain HTTP
+  std::vector<std::string> allowed_host_paths;  // folders for hostPath volumes
+  std::uint64_t image_look_bytes = 0;           // see ImageSourceOptions::look_bytes
+  std::vector<std::string> allowed_data_paths;  // folders for file:// URLs
   HttpClientOptions http;
 
   // Keys secrets_dir, insecure_registries, allowed_host_paths, allowed_data_paths,
@@ -51,7 +51,8 @@ class Setup {
             inspector_,
             &images_,
             settings_.secrets_dir,
-            settings_.allowed_data_paths};
+            settings_.allowed_data_paths,
+            settings_.allowed_host_paths};
   }
   const workspace::ValidationOptions& validation() const { return validation_; }
   const Settings& settings() const { return settings_; }

@@ -1,6 +1,7 @@
 #include "workspace/url_guard.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 
 #include "runtime/host_guard.h"
@@ -157,6 +158,19 @@ std::optional<std::string> file_url_path(std::string_view url) {
   }
   auto path = percent_decoded(url.substr(kStart.size()));
   return path && is_plain_absolute(*path) ? path : std::nullopt;
+}
+
+std::string file_url(std::string_view path) {
+  std::string url = "file://";
+  for (const char c : path) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (std::isalnum(byte) != 0 || std::string_view("-._~/").find(c) != std::string_view::npos) {
+      url += c;
+    } else {
+      url += {'%', "0123456789ABCDEF"[byte >> 4], "0123456789ABCDEF"[byte & 15]};
+    }
+  }
+  return url;
 }
 
 bool is_plain_absolute(std::string_view path) {

@@ -27,6 +27,9 @@ std::optional<std::string> file_url_problem(std::string_view url,
 // a host, query or fragment, or its path is not is_plain_absolute().
 std::optional<std::string> file_url_path(std::string_view url);
 
+// The URL of an absolute path: what is not unreserved (RFC 3986, 2.3) or '/' is percent-encoded.
+std::string file_url(std::string_view path);
+
 // An absolute path of ordinary components: no "..", no ".", no NUL.
 bool is_plain_absolute(std::string_view path);
 
