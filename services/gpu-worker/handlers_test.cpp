@@ -299,8 +299,8 @@ TEST_F(HandlersTest, AFullStoreIsWaitedForHoweverLongAndTold) {
   engine("echo run >> " + (folder / "runs").string() + "\n" + kFinish);
   options.progress_times = {.at_most_every = 0ms, .at_least_every = 30s};
   FullStore full(objects, 7);
-  const WorkerParts tight{publisher, current, leases, results, full,   logs,
-                          files,     files,   clock,  metrics, options};
+  const WorkerParts tight{publisher, current, leases, results, full,    logs,   files,
+                          files,     files,   images, clock,   metrics, options};
   EXPECT_EQ(Handlers(tight, log).on_nodes_ready(nodes_ready(), {}).kind, Kind::kDone);
   EXPECT_EQ(publisher.all<events::v1::AdapterReady>().size(), 1u);
   EXPECT_EQ(fs::file_size(folder / "runs"), std::string("run\n").size());

@@ -25,10 +25,10 @@ TEST(Examples, AreAdmittedWithoutAWarning) {
     for (const auto& document : *documents) {
       const bool config = document.value("kind", "") == "ConfigMap";
       const auto answer =
-          config
-              ? validate_config_map(document)
-              : validate_workspace(document, {.nodes = NodeSource::kLocal,
-                                              .allowed_data_hosts = {"data.tunesmith.internal"}});
+          config ? validate_config_map(document)
+                 : validate_workspace(document, {.nodes = NodeSource::kLocal,
+                                                 .allowed_data_hosts = {"data.tunesmith.internal"},
+                                                 .allowed_host_paths = {"/srv/tunesmith"}});
       EXPECT_TRUE(answer.admitted()) << answer.text();
       EXPECT_TRUE(answer.warnings.empty()) << answer.warnings.front();
       workspaces += config ? 0 : 1;
