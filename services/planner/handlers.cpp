@@ -58,6 +58,20 @@ Result<events::v1::Plan> Handlers::store(const events::v1::WorkspaceRef& workspa
   return first->value_or(plan);
 }
 
+// The permission to overwrite may come after the plan; the provisioner reads the stored one.
+Result<events::v1::Plan> Handlers::with_permission(const events::v1::WorkspaceObserved& observed,
+                                                   events::v1::Plan plan) {
+  const bool allowed = allows_replacing(observed);
+  if (plan.output().replace_tag() == allowed) {
+    return plan;
+  }
+  plan.mutable_output()->set_replace_tag(allowed);
+  if (auto put = parts_.plans.put(plan_key(observed.workspace()), plan.SerializeAsString()); !put) {
+    return tl::unexpected(put.error());
+  }
+  return plan;
+}
+
 Result<events::v1::Plan> Handlers::plan_for(const events::v1::WorkspaceObserved& observed,
                                             Clock::SteadyTime deadline, std::stop_token stop) {
   auto request = read_request(observed, parts_.validation);
@@ -113,9 +127,11 @@ bus::Disposition Handlers::on_workspace_observed(const bus::IncomingEvent& incom
   }
   if (*before) {
     parts_.metrics.plan("repeated");
-    events::v1::Plan again = **before;
-    again.mutable_output()->set_replace_tag(allows_replacing(*observed));
-    return announce(workspace, again, incoming.traceparent);
+    const auto again = with_permission(*observed, **before);
+    if (!again) {
+      return bus::Disposition::retry(kBusRetry);
+    }
+    return announce(workspace, *again, incoming.traceparent);
   }
   const Log log = parts_.log.with({{"workspace", workspace.namespace_() + "/" + workspace.name()},
                                    {"generation", static_cast<long>(workspace.generation())},

@@ -46,6 +46,8 @@ class Handlers {
  private:
   Result<events::v1::Plan> plan_for(const events::v1::WorkspaceObserved& observed,
                                     Clock::SteadyTime deadline, std::stop_token stop);
+  Result<events::v1::Plan> with_permission(const events::v1::WorkspaceObserved& observed,
+                                           events::v1::Plan plan);
   Result<events::v1::Plan> store(const events::v1::WorkspaceRef& workspace,
                                  const events::v1::Plan& plan);
   Result<std::optional<events::v1::Plan>> stored(const events::v1::WorkspaceRef& workspace);

@@ -388,6 +388,8 @@ TEST_F(PlannerTest, ThePermissionToReplaceIsReadAnewInEachPass) {
   ASSERT_EQ(planned.size(), 2u);
   EXPECT_FALSE(planned[0].plan().output().replace_tag());
   EXPECT_TRUE(planned[1].plan().output().replace_tag());
+  EXPECT_EQ(plans_.get(std::string(kUid) + ".1").value()->value,
+            planned[1].plan().SerializeAsString());
   auto same = planned[1].plan();
   same.mutable_output()->set_replace_tag(false);
   EXPECT_EQ(same.SerializeAsString(), planned[0].plan().SerializeAsString());

@@ -84,6 +84,9 @@ TEST_F(VolumeSourceTest, OnlyWhatTheOperatorAllows) {
 
 TEST_F(VolumeSourceTest, WhatCannotBeLearntFromIsNamed) {
   EXPECT_EQ(refusal(allowed_ / "none"), "VolumeNotFound");
+  fs::create_directories(allowed_ / "many");
+  for (int i = 0; i < 10'001; ++i) std::ofstream(allowed_ / "many" / (std::to_string(i) + ".csv"));
+  EXPECT_EQ(refusal(allowed_ / "many"), "VolumeTooLarge");
   fs::create_directories(allowed_ / "empty");
   EXPECT_EQ(refusal(allowed_ / "empty"), "VolumeHasNoDataFile");
   write("b.jsonl", R"({"text":"x"})"

@@ -13,7 +13,7 @@ import tempfile
 import pytest
 import yaml
 
-from stack import FileHost, Stack
+from stack import Events, FileHost, Stack
 from workspaces import manifest
 
 ROW = {"messages": [{"role": "user", "content": "count to 3"}, {"role": "assistant", "content": "1 2 3"}]}
@@ -131,6 +131,9 @@ def test_data_from_a_folder_and_a_taken_tag(stack, allowed):
     failure = stack.status("taker")["failure"]
     assert failure["reason"] == "OutputTagTaken" and "tunesmith.dev/replace-tag" in failure["message"]
     stack.apply(workspace("taker", ends, annotations={"tunesmith.dev/replace-tag": "true"}, **choices))
+    events = Events(stack, "taker")
+    events.wait_for("image-pushed")
+    events.close()
     assert stack.watch("taker") == 0, stack.status("taker").get("failure")
     assert stack.status("taker")["output"]["digest"] != first
 
