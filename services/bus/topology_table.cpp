@@ -45,7 +45,7 @@ const std::vector<StreamSpec>& stream_table() {
 const std::vector<BucketSpec>& bucket_table() {
   static const std::vector<BucketSpec> table = {
       {bucket::kWorkspaces, "`spec.<ns>.<name>`, `configmap.<ns>.<name>`, `status.<ns>.<name>`",
-       "specs and ConfigMaps (CLI), status (watcher)", 5, 4},
+       "specs and ConfigMaps (CLI), status (watcher)", 1, 4},
       {bucket::kCurrent, "`<uid>`", "which generation counts (watcher)", 1, 32, 4 << 10},
       {bucket::kPlans, "`<uid>.<generation>`", "plans, create-only (planner)", 1, 8},
       {bucket::kLeases, "`<uid>`", "who works on what (gpu-worker)", 1, 32, 4 << 10},

@@ -7,6 +7,7 @@
 #include "cli/json_view.h"
 #include "cli/table.h"
 #include "runtime/text.h"
+#include "workspace/workspace.h"
 
 namespace tunesmith::cli {
 namespace {
@@ -86,6 +87,7 @@ std::string final_state(const json& object, const json& status) {
   if (integer_at(status, "/observedGeneration") < integer_at(object, "/metadata/generation")) {
     return "";
   }
+  if (text_at(status, "/observedAnnotations") != workspace::annotations_hash(object)) return "";
   const std::string state = text_at(status, "/state");
   return state == "Succeeded" || state == "Failed" ? state : "";
 }

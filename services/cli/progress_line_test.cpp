@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/format.h"
+#include "workspace/workspace.h"
 
 namespace tunesmith::cli {
 namespace {
@@ -76,13 +77,25 @@ TEST(TerminalLine, FitsItsWidth) {
 }
 
 TEST(FinalState, BelongsToTheNewestGenerationOnly) {
-  json status = {{"state", "Succeeded"}, {"observedGeneration", 1}};
+  json status = {{"state", "Succeeded"},
+                 {"observedGeneration", 1},
+                 {"observedAnnotations", workspace::annotations_hash(kObject)}};
   EXPECT_EQ(final_state(kObject, status), "");
   status["observedGeneration"] = 2;
   EXPECT_EQ(final_state(kObject, status), "Succeeded");
   status["state"] = "Running";
   EXPECT_EQ(final_state(kObject, status), "");
   EXPECT_EQ(final_state(kObject, json::object()), "");
+}
+
+TEST(FinalState, OfBeforeARetryIsNone) {
+  json object = kObject;
+  const json failed = {{"state", "Failed"},
+                       {"observedGeneration", 2},
+                       {"observedAnnotations", workspace::annotations_hash(object)}};
+  EXPECT_EQ(final_state(object, failed), "Failed");
+  object["metadata"]["annotations"]["tunesmith.dev/retry"] = "2026-01-01T00:00:00Z";
+  EXPECT_EQ(final_state(object, failed), "");
 }
 
 TEST(Summary, NamesImageLossesAndTimes) {
@@ -105,6 +118,7 @@ TEST(Summary, NamesImageLossesAndTimes) {
 TEST(Summary, TellsTheFailure) {
   const json status = {{"state", "Failed"},
                        {"observedGeneration", 2},
+                       {"observedAnnotations", workspace::annotations_hash(kObject)},
                        {"failure", {{"reason", "DataNotFound"}, {"message", "404 at h"}}}};
   EXPECT_EQ(summary(kObject, status), "Workspace a failed: DataNotFound: 404 at h\n");
   EXPECT_EQ(plain_line(status), "Failed  DataNotFound");

@@ -476,6 +476,7 @@ TEST(StatusFold, AnotherObjectOfTheSameNameBeginsAnew) {
 TEST(StatusFold, SuspensionAndDeletionAreShown) {
   const json suspended = folded({told(0, {}, observed({{"tunesmith.dev/suspend", "true"}}))});
   EXPECT_EQ(suspended.at("waiting").at("reason"), "Suspended");
+  EXPECT_NE(suspended.at("observedAnnotations"), "");
   const json deleting = folded({told(0, {}, observed()), told(5, {}, v1::WorkspaceDeleted{})});
   EXPECT_EQ(condition(deleting, "WorkspaceDeleting").at("status"), "True");
 }

@@ -219,6 +219,10 @@ json render(const Facts& facts) {
                  {"conditions", conditions_of(view)},
                  {"stages", stages_json(stages_of(view))},
                  {"facts", facts.to_json()}};
+  // Whether the status already speaks of the annotations as they are now: `watch` after `retry`.
+  if (const Known* observed = view.find("workspace-observed")) {
+    status["observedAnnotations"] = observed->data.value("annotationsHash", "");
+  }
   if (const Known* nodes = view.find("nodes-ready")) status["workerNodes"] = nodes->data["nodes"];
   if (json tuning = tuning_json(view); !tuning.empty()) status["tuning"] = std::move(tuning);
   if (const Known* pushed = view.find("image-pushed")) {
