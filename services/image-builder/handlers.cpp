@@ -5,8 +5,8 @@
 #include "bus/standing_watch.h"
 #include "image-builder/adapter_image.h"
 #include "image-builder/output_folder.h"
+#include "image-builder/push_folder.h"
 #include "registry/push_secret.h"
-#include "runtime/file_name.h"
 
 namespace tunesmith::image_builder {
 
@@ -16,30 +16,6 @@ using bus::Disposition;
 namespace v1 = events::v1;
 
 constexpr std::chrono::seconds kBusRetry{5};
-
-// A folder of one push, gone with it.
-struct PushFolder {
-  explicit PushFolder(std::filesystem::path folder) : path(std::move(folder)) {
-    std::error_code ignored;  // whoever writes into it finds out
-    std::filesystem::remove_all(path, ignored);
-    std::filesystem::create_directories(path, ignored);
-  }
-  ~PushFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path, ignored);
-  }
-  PushFolder(const PushFolder&) = delete;
-  PushFolder& operator=(const PushFolder&) = delete;
-
-  const std::filesystem::path path;
-};
-
-// Its name is of the Workspace's uid, which must not lead out of work_dir.
-Result<std::filesystem::path> push_folder(const std::filesystem::path& work_dir,
-                                          const std::string& uid) {
-  if (is_plain_file_name(uid)) return work_dir / (uid + "-push");
-  return permanent("EventInvalid", "'" + uid + "' is no uid that could name a folder");
-}
 
 std::string key_in(const registry::RemoteManifest& manifest) {
   const auto annotations = registry::annotations_in(manifest.body);
@@ -244,10 +220,9 @@ Result<v1::ImagePushed> Handlers::push(const v1::AdapterReady& ready, PushProgre
     pushed.set_size_bytes(registry::image_size_bytes(output->holds->body));
     return pushed;
   }
-  const auto path = push_folder(options_.work_dir, ready.workspace().uid());
-  if (!path) return tl::unexpected(path.error());
-  const PushFolder folder(*path);
-  const auto image = build(ready, folder.path, call);
+  const auto folder = PushFolder::make(options_.work_dir, ready.workspace().uid());
+  if (!folder) return tl::unexpected(folder.error());
+  const auto image = build(ready, folder->path(), call);
   if (!image) return tl::unexpected(image.error());
   progress.set_total(image->size_bytes());
   if (const auto done = output->client->push(*image, output->tag, call); !done) {
@@ -261,10 +236,9 @@ Result<v1::ImagePushed> Handlers::push(const v1::AdapterReady& ready, PushProgre
 Result<v1::ImagePushed> Handlers::store_in_folder(const v1::AdapterReady& ready,
                                                   const registry::RegistryCall& call) {
   const auto& plan = ready.plan();
-  const auto path = push_folder(options_.work_dir, ready.workspace().uid());
-  if (!path) return tl::unexpected(path.error());
-  const PushFolder work(*path);
-  const auto archive = work.path / "adapter.tar";
+  const auto work = PushFolder::make(options_.work_dir, ready.workspace().uid());
+  if (!work) return tl::unexpected(work.error());
+  const auto archive = work->path() / "adapter.tar";
   const auto once = [&]() -> Result<StoredAdapter> {
     const auto folder = OutputFolder::open(plan, options_.allowed_host_paths);
     if (!folder) return tl::unexpected(folder.error());

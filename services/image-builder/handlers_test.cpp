@@ -35,11 +35,23 @@ bus::Current generation(std::int64_t number, bool deleting = false, bool suspend
   return current;
 }
 
+// Calls somebody before an object is read.
+struct InterruptedStore : fakes::MemoryObjectStore {
+  std::function<void()> before_next_get;
+  Result<bus::ObjectInfo> get_file(const std::string& bucket, const std::string& name,
+                                   const std::filesystem::path& file,
+                                   std::stop_token stop) override {
+    if (const auto call = std::exchange(before_next_get, nullptr)) call();
+    return MemoryObjectStore::get_file(bucket, name, file, std::move(stop));
+  }
+};
+
 class HandlersTest : public testing::Test {
  protected:
   HandlersTest() {
     options_.secrets_dir = folder_.path / "secrets";
     options_.work_dir = folder_.path / "work";
+    std::filesystem::create_directories(options_.work_dir);
     options_.registry.backoff.first = 10ms;
     options_.registry.backoff.most = 100ms;
     options_.check_limit = 60s;
@@ -126,7 +138,7 @@ class HandlersTest : public testing::Test {
   HttpClient http_{HttpClientOptions{}};
   fakes::RecordingPublisher published_;
   fakes::MemoryKeyValue current_;
-  fakes::MemoryObjectStore objects_;
+  InterruptedStore objects_;
   SystemClock clock_;
   prometheus::Registry registry_of_metrics_;
   Metrics metrics_{registry_of_metrics_};
@@ -255,6 +267,19 @@ TEST_F(HandlersTest, AdapterBecomesAnImageInTheRegistry) {
   ASSERT_FALSE(progress.empty());
   EXPECT_EQ(progress.back().bytes_done(), pushed[0].size_bytes());
   EXPECT_EQ(progress.back().bytes_total(), pushed[0].size_bytes());
+  EXPECT_TRUE(std::filesystem::is_empty(options_.work_dir));
+}
+
+// Re-observation announces the adapter again while its first push is under way.
+TEST_F(HandlersTest, TwoPushesOfOneWorkspaceDoNotTakeEachOthersFiles) {
+  options_.push_limit = 20s;
+  store_adapter();
+  auto within = Disposition::Kind::kRetry;
+  objects_.before_next_get = [&] { within = ready(7); };
+  EXPECT_EQ(ready(), Disposition::Kind::kDone);
+  EXPECT_EQ(within, Disposition::Kind::kDone);
+  EXPECT_EQ(published_.all<v1::ImagePushed>().size(), 2u);
+  EXPECT_EQ(published_.all<v1::ImagePushFailed>().size(), 0u);
   EXPECT_TRUE(std::filesystem::is_empty(options_.work_dir));
 }
 

@@ -1,5 +1,4 @@
 // tunesmith-image-builder: may we push there, and the adapter image into the registry.
-#include <filesystem>
 #include <random>
 #include <utility>
 
@@ -7,6 +6,7 @@
 #include "bus/serve.h"
 #include "bus/topology.h"
 #include "image-builder/handlers.h"
+#include "image-builder/push_folder.h"
 #include "runtime/service.h"
 
 namespace tunesmith::image_builder {
@@ -34,21 +34,6 @@ BuilderOptions read_options(ConfigReader& config) {
   options.registry.seed = std::random_device()();
   options.azure = registry::AzureIdentity::from_environment(ConfigReader::process_environment());
   return options;
-}
-
-// Whatever a killed predecessor left is made again.
-Result<void> empty_work_dir(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    if (entry.path().filename().string().ends_with("-push")) {
-      std::filesystem::remove_all(entry.path(), error);
-    }
-  }
-  if (error) {
-    return permanent("ConfigInvalid", "work_dir " + folder.string() + ": " + error.message());
-  }
-  return {};
 }
 
 Result<void> run(ServiceContext& context) {

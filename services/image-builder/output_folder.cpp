@@ -220,6 +220,8 @@ Result<StoredAdapter> OutputFolder::write(const fs::path& adapter_tar) const {
     for (const char* name : kOurs) fs::remove(path(temporary(name)), ignored);
     ::flock(fd_, LOCK_UN);
   });
+  // Another may have stored its adapter since open().
+  if (auto free = check_free(); !free) return tl::unexpected(free.error());
   const std::string& shown = plan_.output().volume_path();
   StoredAdapter stored;
   std::vector<FolderFile> files;

@@ -41,8 +41,8 @@ class OutputFolder {
 
   // Writes the files of the archive (see build_adapter_image), each first under a name of its own,
   // then renamed; tunesmith.json last: where it stands, all are there. The same archive and plan
-  // give the same bytes. Permanent `AdapterInvalid`, `OutputNotWritable`; Transient `DiskFull`,
-  // `FileUnreadable`, `OutputFolderBusy`.
+  // give the same bytes. Permanent `AdapterInvalid`, `OutputNotWritable`, `FileUnwritable`,
+  // `OutputFolderTaken` (since open()); Transient `DiskFull`, `FileUnreadable`, `OutputFolderBusy`.
   Result<StoredAdapter> write(const std::filesystem::path& adapter_tar) const;
 
  private:

@@ -80,6 +80,20 @@ TEST_F(OutputFolderTest, HoldsTheFilesAndAManifestThatNamesThem) {
   EXPECT_THAT(bytes_of(out_ / "README.md"), HasSubstr("org/model"));
 }
 
+// Two Workspaces name one folder and are ready at the same time.
+TEST_F(OutputFolderTest, WhoComesSecondDoesNotOverwriteWhatWasStoredSinceItLooked) {
+  auto other = plan_;
+  other.set_tuning_key(std::string(64, 'b'));
+  const auto first = OutputFolder::open(plan_, {allowed_});
+  const auto second = OutputFolder::open(other, {allowed_});
+  ASSERT_TRUE(first && second);
+  ASSERT_TRUE(first->write(archive_));
+  const auto stored = second->write(archive_);
+  ASSERT_FALSE(stored);
+  EXPECT_EQ(stored.error().reason, "OutputFolderTaken");
+  EXPECT_TRUE(first->stored());
+}
+
 TEST_F(OutputFolderTest, WhatIsThereWholeIsFoundAgain) {
   const auto stored = store();
   ASSERT_TRUE(stored);

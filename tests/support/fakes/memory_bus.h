@@ -64,7 +64,7 @@ class MemoryKeyValue : public bus::KeyValue {
   PlannedFailures failures_;
 };
 
-class MemoryObjectStore final : public bus::ObjectStore {
+class MemoryObjectStore : public bus::ObjectStore {
  public:
   Result<void> create_bucket(const std::string& bucket, std::uint64_t quota_bytes) override;
   Result<void> delete_bucket(const std::string& bucket) override;
