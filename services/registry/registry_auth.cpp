@@ -109,6 +109,7 @@ HttpRequest RegistryAuth::token_request(const std::string& realm, const std::str
     fields["client_id"] = kClientId;
     fields["refresh_token"] = credentials_.identity_token;
     request.method = "POST";
+    request.follow_redirects = false;  // would send the body on, to whatever host
     request.url = realm;
     request.body = form_encode(fields);
     request.headers.emplace("Content-Type", "application/x-www-form-urlencoded");
