@@ -76,6 +76,7 @@ Result<void> Download::persist(const std::function<Result<void>()>& attempt,
     const Failure& failure = done.error();
     if (failure.failure_class != FailureClass::kTransient || stop.stop_requested()) return done;
     if (clock_.steady_now() >= deadline_) {
+      if (failure.reason == "DiskFull") return done;  // no fault of the host: whoever called waits
       return permanent(failure.reason,
                        "gave up after all the time that a download may take; " + failure.message);
     }

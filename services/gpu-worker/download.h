@@ -51,14 +51,15 @@ class Download {
   // try begins anew. Permanent `DataNotFound`, `DataAccessDenied`, `ModelNotFound`,
   // `ModelAccessDenied`, `SourceChanged` (another entity tag or size than planned),
   // `ResponseTooLarge`, `DownloadFailed` (another refusal), what was tried until the deadline,
-  // `FileUnwritable`; Transient `Stopped`. Everything else (also `DiskFull`) is waited for.
+  // `FileUnwritable`; Transient `Stopped`, `DiskFull` (still, at the deadline). Everything else is
+  // waited for.
   Result<void> fetch(const std::filesystem::path& part, const std::stop_token& stop);
 
   // Asks for one byte: proves that `access` opens the planned version now. Failures as fetch().
   Result<void> prove(const std::stop_token& stop);
 
   // Calls `attempt` until it succeeds, fails for good, or the deadline comes (the last failure, now
-  // permanent).
+  // permanent; but `DiskFull` as it is).
   Result<void> persist(const std::function<Result<void>()>& attempt, const std::stop_token& stop);
 
   // True when the part holds bytes of several answers.

@@ -221,6 +221,17 @@ TEST_F(DownloadTest, TheDeadlineIsOfAllTriesTogether) {
   EXPECT_EQ(fetched.error().failure_class, FailureClass::kPermanent);
 }
 
+// The run waits for room without a limit; an attempt that fails for good would end it.
+TEST_F(DownloadTest, AFullDiskIsNoFailureForGoodWhenTheDeadlineIsOver) {
+  auto planned = file();
+  planned.set_size_bytes(std::uint64_t{1} << 60);
+  const FetchLimits limits{.deadline = 50ms, .backoff = {.first = 1ms, .most = 5ms}};
+  const FileCache hasty(cache_folder(), http, clock, Log::silent(), limits, rules);
+  const auto fetched = hasty.fetch(planned, listener, {});
+  EXPECT_EQ(outcome(fetched), "DiskFull");
+  EXPECT_EQ(fetched.error().failure_class, FailureClass::kTransient);
+}
+
 TEST_F(DownloadTest, TheCredentialStaysWithTheHostOfTheUrl) {
   const auto other = start_host();
   tunesmith::testing::Fault asks, leads;

@@ -144,7 +144,9 @@ Result<void> write_file(const std::filesystem::path& file, std::string_view cont
   std::string temporary = file.string() + ".XXXXXX";
   const int fd = mkostemp(temporary.data(), O_CLOEXEC);
   const auto failed = [&](int error) {
-    return permanent("FileUnwritable", "cannot write " + file.string() + ": " + reason_of(error));
+    const std::string what = "cannot write " + file.string() + ": " + reason_of(error);
+    const bool no_room = error == ENOSPC || error == EDQUOT || error == EFBIG;
+    return no_room ? transient("DiskFull", what) : permanent("FileUnwritable", what);
   };
   if (fd < 0) return failed(errno);
   const bool written = fchmod(fd, mode) == 0 && write_all(fd, content);

@@ -27,8 +27,8 @@ std::string valid_utf8(std::string_view text);
 // Appends `text` as the inside of a JSON string. Bytes that are not UTF-8 become U+FFFD.
 void append_json_escaped(std::string& out, std::string_view text);
 
-// Replaces `file` in one step: readers see the old or the new content. New files get `mode`, whatever the umask.
-// Permanent `FileUnwritable`.
+// Replaces `file` in one step: readers see the old or the new content. New files get `mode`,
+// whatever the umask. Permanent `FileUnwritable`; Transient `DiskFull`.
 Result<void> write_file(const std::filesystem::path& file, std::string_view content,
                         unsigned mode = 0600);
 // Permanent `FileUnreadable`, also when it is larger than max_bytes.

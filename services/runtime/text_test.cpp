@@ -1,11 +1,37 @@
 #include "runtime/text.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
 
 namespace tunesmith {
 namespace {
 
 const std::string kLost = "\xEF\xBF\xBD";
+
+// A limit on the size of files stands for a full disk: both end by themselves.
+TEST(WriteFile, LackOfRoomIsTransientAndLeavesTheOldContent) {
+  std::string name = (std::filesystem::temp_directory_path() / "tunesmith-text-XXXXXX").string();
+  const std::filesystem::path folder = mkdtemp(name.data());
+  ASSERT_TRUE(write_file(folder / "a", "old"));
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  const rlimit full{.rlim_cur = 1, .rlim_max = before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &full), 0);
+  const auto written = write_file(folder / "a", "new");
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::signal(SIGXFSZ, handler);
+  ASSERT_FALSE(written);
+  EXPECT_EQ(written.error().reason, "DiskFull");
+  EXPECT_EQ(written.error().failure_class, FailureClass::kTransient);
+  EXPECT_EQ(read_file(folder / "a").value(), "old");
+  EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1);
+  std::filesystem::remove_all(folder);
+}
 
 TEST(Utf8, WellFormedTextStaysAsItIs) {
   for (const std::string text : {"", "plain", "gr\xC3\xBC\xC3\x9F", "\xE2\x82\xAC",
