@@ -23,7 +23,9 @@ static_assert(std::endian::native == std::endian::little, "the format is little-
 namespace {
 
 constexpr std::uint64_t kHeaderLimitBytes = 100'000'000;  // the reference implementation's limit
-constexpr std::uint64_t kPrefixBytes = 8;                 // length of the header
+// Values of a header, a dozen per tensor: a parsed value takes up to 50 times its text.
+constexpr std::size_t kMaxHeaderValues = 1'000'000;
+constexpr std::uint64_t kPrefixBytes = 8;  // length of the header
 
 struct DTypeRow {
   DType dtype;
@@ -113,10 +115,12 @@ class HeaderReader {
   SafetensorsMetadata metadata;
 
  private:
-  // nlohmann keeps the last of two equal keys and nests without bound; both are refused here.
+  // nlohmann keeps the last of two equal keys, nests and grows without bound; all are refused here.
   nlohmann::json parse(std::string_view header) {
     std::vector<std::string> names;
+    std::size_t values = 0;
     const auto watch = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json& value) {
+      if (++values > kMaxHeaderValues && !problem_) problem_ = "the header holds too many values";
       if (depth > 3 && !problem_) problem_ = "the header is nested too deeply";
       if (depth == 1 && event == nlohmann::json::parse_event_t::key)
         names.push_back(value.get<std::string>());

@@ -187,6 +187,17 @@ std::vector<Hostile> hostile_files() {
 INSTANTIATE_TEST_SUITE_P(Safetensors, HostileFile, testing::ValuesIn(hostile_files()),
                          [](const auto& info) { return std::string(info.param.name); });
 
+// Memory is bounded before the header is understood.
+TEST(Safetensors, AHeaderOfMillionsOfValuesIsRefusedWhileItIsRead) {
+  const TestFolder folder;
+  std::string header = R"({"a":[0)";
+  for (int i = 0; i < 2'000'000; ++i) header += ",0";
+  header += "]}";
+  const auto file = SafetensorsFile::open(folder.write("a", file_bytes(header, 0)));
+  ASSERT_FALSE(file);
+  EXPECT_THAT(file.error().message, testing::HasSubstr("too many values"));
+}
+
 // Any single damaged header byte gives a file or a failure, never anything else.
 TEST(Safetensors, EveryDamagedHeaderByteIsSurvived) {
   const TestFolder folder;
