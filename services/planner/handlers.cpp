@@ -11,6 +11,8 @@ namespace tunesmith::planner {
 namespace {
 
 constexpr std::chrono::seconds kBusRetry{2};
+// The events that follow carry the plan and more; an event has at most 256 KiB.
+constexpr std::size_t kLargestPlanBytes = 224u << 10;
 
 std::string plan_key(const events::v1::WorkspaceRef& workspace) {
   return workspace.uid() + "." + std::to_string(workspace.generation());
@@ -215,6 +217,16 @@ bus::Disposition Handlers::announce(const events::v1::WorkspaceRef& workspace,
   }
   if (*standing != bus::Standing::kCurrent) {
     return drop(workspace);
+  }
+  if (plan && plan->ByteSizeLong() > kLargestPlanBytes) {
+    return announce(
+        workspace,
+        permanent("EventTooLarge",
+                  "the plan has " + std::to_string(plan->ByteSizeLong()) + " bytes, at most " +
+                      std::to_string(kLargestPlanBytes) +
+                      " fit into an event: name fewer data files, e.g. put together what is in "
+                      "small ones"),
+        traceparent);
   }
   Result<void> sent;
   if (plan) {

@@ -101,7 +101,7 @@ tuning:
         .publisher = publisher_,
         .current = current_,
         .plans = plans_,
-        .tools = {hub_, data_http_, inspector_},
+        .tools = {hub_, data_http_, inspector_, nullptr, {}, {}, validation_.allowed_host_paths},
         .validation = validation_,
         .inventory = [this] { return inventory_; },
         .clock = clock_,
@@ -474,15 +474,16 @@ class PlannerWaitTest : public PlannerTest {
   }
   void SetUp() override {
     PlannerTest::SetUp();
-    PlannerParts with_time{.publisher = publisher_,
-                           .current = current_,
-                           .plans = plans_,
-                           .tools = {hub_, data_http_, inspector_},
-                           .validation = validation_,
-                           .inventory = [this] { return inventory_; },
-                           .clock = time_,
-                           .metrics = metrics_,
-                           .log = Log::silent()};
+    PlannerParts with_time{
+        .publisher = publisher_,
+        .current = current_,
+        .plans = plans_,
+        .tools = {hub_, data_http_, inspector_, nullptr, {}, {}, validation_.allowed_host_paths},
+        .validation = validation_,
+        .inventory = [this] { return inventory_; },
+        .clock = time_,
+        .metrics = metrics_,
+        .log = Log::silent()};
     handlers_.emplace(with_time);
   }
   ManualClock time_;
@@ -542,6 +543,19 @@ TEST_F(PlannerTest, WhatNoLongerCountsIsDropped) {
   }
   EXPECT_TRUE(publisher_.published().empty());
   EXPECT_TRUE(host_->requests().empty());
+}
+
+// A plan names every file of a folder, the Workspace only the folder.
+TEST_F(PlannerTest, APlanThatNoEventCanHoldIsRefusedAndNotLost) {
+  fs::path deep = root_ / "volume";
+  for (int i = 0; i < 14; ++i) deep /= std::string(250, 'd');
+  for (int i = 0; i < 70; ++i) write(deep / (std::to_string(i) + ".jsonl"), chat(1));
+  validation_.allowed_host_paths = {root_.string()};
+  const json input = {{"urls", nullptr},
+                      {"volumeSource", {{"hostPath", {{"path", (root_ / "volume").string()}}}}}};
+  EXPECT_EQ(observe(manifest({{"tuning", {{"input", input}}}})).kind,
+            bus::Disposition::Kind::kDone);
+  EXPECT_EQ(rejection().reason(), "EventTooLarge");
 }
 
 TEST_F(PlannerTest, ADeletionEndsAPreflightThatWaits) {
