@@ -90,6 +90,14 @@ TEST(Event, AFailureThatQuotesBytesCanBeRead) {
   EXPECT_EQ(read->failure().message(), "the last line was: gr\xef\xbf\xbd");
 }
 
+TEST(Event, AFailureThatQuotesAStrangerIsHarmlessAndBounded) {
+  const auto told =
+      to_proto({FailureClass::kPermanent, "SourceChanged", "tag \x1b]0;x\x07\r\nline two\x7f"});
+  EXPECT_EQ(told.message(), "tag  ]0;x  \nline two ");
+  const auto cut = to_proto({FailureClass::kPermanent, "SourceChanged", std::string(100'000, 'x')});
+  EXPECT_EQ(cut.message(), std::string(4096, 'x') + "…");
+}
+
 TEST(CloudEvent, EncodesWhatHeadersCannotHold) {
   EXPECT_EQ(percent_encode("a b\"%\n\xc3\xa4"), "a%20b%22%25%0A%C3%A4");
   EXPECT_EQ(percent_decode("a%20b%22%25%0A%c3%A4"), "a b\"%\n\xc3\xa4");

@@ -27,6 +27,17 @@ bool is_event(const Descriptor& message) {
          first->message_type() == events::v1::WorkspaceRef::descriptor();
 }
 
+// What strangers sent is quoted in failures (an entity tag, an answer): nothing that a terminal
+// would obey, and not more than a status can hold twenty times.
+std::string fit_to_be_told(std::string_view text) {
+  constexpr std::size_t kLongest = 4096;
+  std::string told = valid_utf8(text.substr(0, kLongest));
+  std::replace_if(
+      told.begin(), told.end(),
+      [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\n') || c == 0x7f; }, ' ');
+  return text.size() > kLongest ? told + "…" : told;
+}
+
 }  // namespace
 
 std::string token_of(std::string_view message_name) {
@@ -88,8 +99,8 @@ events::v1::Failure to_proto(const Failure& failure) {
       out.set_class_(events::v1::FAILURE_CLASS_POISON);
       break;
   }
-  out.set_reason(valid_utf8(failure.reason));
-  out.set_message(valid_utf8(failure.message));
+  out.set_reason(fit_to_be_told(failure.reason));
+  out.set_message(fit_to_be_told(failure.message));
   return out;
 }
 
