@@ -1,6 +1,5 @@
 #include "image_data.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "part_file.h"
@@ -12,6 +11,10 @@ namespace tunesmith::gpu_worker {
 namespace {
 
 namespace fs = std::filesystem;
+
+std::string layer_key(const workspace::ImageReference& from, const std::string& digest) {
+  return sha256_hex(from.registry + "/" + from.repository + "\n" + digest);
+}
 
 }  // namespace
 
@@ -26,9 +29,14 @@ Result<std::vector<fs::path>> ImageData::fetch(const events::v1::ImageData& imag
   registry::RegistryCall call{.stop = stop,
                               .deadline = clock_.steady_now() + limits_.deadline,
                               .on_wait = listener.on_waiting};
+  registry::RegistryCall asking = call;
+  asking.deadline = clock_.steady_now() + options_.secret_limit;
   auto credentials = registry::read_pull_secrets(
       options_.secrets_dir, name_space, {image.pull_secrets().begin(), image.pull_secrets().end()},
-      target->registry, clock_, options_.registry, call);
+      target->registry, clock_, options_.registry, asking);
+  if (!credentials && credentials.error().reason == "SecretMissing" && !stop.stop_requested()) {
+    return permanent("SecretMissing", credentials.error().message);
+  }
   if (!credentials) return tl::unexpected(credentials.error());
   registry::RegistryClient client(http_, clock_, options_.registry, *target,
                                   *std::move(credentials), registry::Access::kPull);
@@ -45,15 +53,12 @@ Result<std::vector<fs::path>> ImageData::fetch(const events::v1::ImageData& imag
     listener.on_bytes(before);
     layers.push_back(*file);
   }
-  const auto left =
-      std::chrono::duration_cast<std::chrono::milliseconds>(call.deadline - clock_.steady_now());
-  const auto files =
-      registry::unpack_image_data({.program = options_.inspect,
-                                   .layers = std::move(layers),
-                                   .folder = folder,
-                                   .max_bytes = options_.data_limit,
-                                   .limit = std::max(left, std::chrono::milliseconds(1))},
-                                  stop);
+  const auto files = registry::unpack_image_data({.program = options_.inspect,
+                                                  .layers = std::move(layers),
+                                                  .folder = folder,
+                                                  .max_bytes = options_.data_limit,
+                                                  .limit = limits_.deadline},
+                                                 stop);
   if (!files) return tl::unexpected(files.error());
   std::vector<fs::path> paths;
   for (const auto& file : *files) paths.push_back(file.file);
@@ -68,7 +73,7 @@ Result<fs::path> ImageData::layer(registry::RegistryClient& client,
     fs::permissions(cache_, fs::perms::owner_all, error);
   }
   const std::string hex = layer.digest.substr(layer.digest.find(':') + 1);
-  const fs::path complete = cache_ / ("layer-" + hex);
+  const fs::path complete = cache_ / ("layer-" + layer_key(client.target(), layer.digest));
   const FileLock lock(complete.string() + ".lock");
   const auto on_busy = [&] {
     if (call.on_wait) {

@@ -2,6 +2,7 @@
 // files in the run's own.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <stop_token>
@@ -23,12 +24,15 @@ struct ImageDataOptions {
   std::filesystem::path secrets_dir;                  // of the pull secrets; empty = there are none
   std::string inspect;                                // tunesmith-inspect, which unpacks
   std::uint64_t data_limit = std::uint64_t{1} << 38;  // of an image's layers, unpacked
+  std::chrono::milliseconds secret_limit{std::chrono::minutes(10)};  // for a missing pull secret
 };
 
-// Layout of the folder: `layer-<sha256>` is a complete layer, `….part` one on its way, `….lock` who
-// fetches it. A layer is verified whenever it is used, and used only after the registry gave the
-// image's manifest to the Workspace's own credentials. Several processes may use one folder.
-// Thread-safe; `http` and `clock` outlive it.
+// Layout of the folder: `layer-<key>` is a complete layer, `….part` one on its way, `….lock` who
+// fetches it; the key is a digest of repository and layer. A layer is verified whenever it is used,
+// and used only after the registry gave the image's manifest to the Workspace's own credentials.
+// Repositories do not share layers: a manifest may name any digest, also that of a layer which
+// whoever pushed it cannot read. Several processes may use one folder. Thread-safe; `http` and
+// `clock` outlive it.
 class ImageData {
  public:
   ImageData(std::filesystem::path cache, ImageDataOptions options, const HttpClient& http,
@@ -42,8 +46,8 @@ class ImageData {
   // The data files, sorted by their path in the image, unpacked into `folder` (made anew). The
   // planned digest decides, wherever the tag has gone since. Permanent `ImageNotFound`,
   // `ImageAccessDenied`, `ImageNotReadable`, `ImageTooLarge`, `ImageHasNoData`,
-  // `ImageHasNoDataFile`, `PullSecretInvalid`; Transient `SecretMissing`, `RegistryUnavailable`,
-  // `DiskFull`, `Stopped`.
+  // `ImageHasNoDataFile`, `PullSecretInvalid`, `SecretMissing` (for too long);
+  // Transient `RegistryUnavailable`, `DiskFull`, `Stopped`.
   Result<std::vector<std::filesystem::path>> fetch(const events::v1::ImageData& image,
                                                    const std::string& name_space,
                                                    const std::filesystem::path& folder,

@@ -7,6 +7,7 @@
 
 #include "registry/docker_registry.h"
 #include "registry/testing/image_maker.h"
+#include "runtime/http_test_server.h"
 
 namespace tunesmith::gpu_worker {
 namespace {
@@ -90,6 +91,34 @@ TEST_F(ImageDataTest, CachedLayersAreGivenOnlyToWhomTheRegistryGivesThem) {
   EXPECT_THAT(contents(), ElementsAre("one"));
   plan_.set_image(registry_.host() + "/team/other:v1");
   EXPECT_THAT(contents(), ElementsAre("ImageNotFound"));
+}
+
+// A registry of one's own gives a manifest that names the layer of somebody else.
+TEST_F(ImageDataTest, AForeignManifestThatNamesACachedLayerGetsNothingOutOfTheCache) {
+  EXPECT_THAT(contents(), ElementsAre("one"));
+  registry::RegistryClient client(
+      http_, clock_, options_.registry,
+      {.registry = registry_.host(), .repository = "team/data", .tag = "v1", .digest = {}}, {});
+  const std::string manifest = client.manifest(plan_.digest(), {}).value()->body;
+  Serving<> theirs;
+  theirs.server.Get("/v2/them/x/manifests/" + plan_.digest(),
+                    [&](const httplib::Request&, httplib::Response& answer) {
+                      answer.set_content(manifest, registry::kManifestType);
+                    });
+  options_.registry.insecure_registries.insert(theirs.address());
+  plan_.set_image(theirs.address() + "/them/x:v1");
+  EXPECT_THAT(contents(), ElementsAre("RegistryNotFound"));
+}
+
+TEST_F(ImageDataTest, ASecretThatNeverComesIsAnEnd) {
+  options_.secrets_dir = folder_.path / "secrets";
+  options_.secret_limit = 20ms;
+  options_.registry.backoff.first = 1ms;
+  plan_.add_pull_secrets("pull");
+  const auto fetched = fetch();
+  ASSERT_FALSE(fetched);
+  EXPECT_EQ(fetched.error().reason, "SecretMissing");
+  EXPECT_EQ(fetched.error().failure_class, FailureClass::kPermanent);
 }
 
 TEST_F(ImageDataTest, WhatIsInItIsBounded) {

@@ -14,6 +14,7 @@ ImageDataOptions image_options(const WorkerOptions& options) {
   image.secrets_dir = options.secrets_dir;
   image.inspect = options.inspect;
   image.data_limit = options.image_data_limit;
+  image.secret_limit = options.secret_limit;
   return image;
 }
 
