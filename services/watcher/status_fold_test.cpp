@@ -506,6 +506,23 @@ TEST(StatusFold, IncidentsAreBounded) {
   EXPECT_EQ(status.at("incidents").back().at("reason"), "Lost200");
 }
 
+TEST(StatusRender, WhatPeopleDoNotSeeIsNoNews) {
+  const json one = {{"a", 1}, {"facts", {{"x", 1}}}, {"z", {1, 2}}};
+  json other = one;
+  other["facts"] = "others";
+  EXPECT_TRUE(same_to_people(one, other));
+  other.erase("facts");
+  EXPECT_TRUE(same_to_people(one, other));
+  EXPECT_TRUE(same_to_people(other, one));
+  other["z"] = {1, 3};
+  EXPECT_FALSE(same_to_people(one, other));
+  other = one;
+  other["zz"] = 1;
+  EXPECT_FALSE(same_to_people(one, other));
+  EXPECT_FALSE(same_to_people(other, one));
+  EXPECT_FALSE(same_to_people(nullptr, one));
+}
+
 TEST(StatusFold, RefusesWhatItCannotRead) {
   EXPECT_EQ(fold(nullptr, {.token = "tuning-planned", .payload = "\xff"}).error().reason,
             "EventUndecodable");

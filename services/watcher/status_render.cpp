@@ -241,9 +241,22 @@ json render(const Facts& facts) {
   return status;
 }
 
-json visible(json status) {
-  if (status.is_object()) status.erase("facts");
-  return status;
+bool same_to_people(const json& one, const json& other) {
+  if (!one.is_object() || !other.is_object()) return one == other;
+  const auto skip_facts = [](auto& at, const auto& end) {
+    if (at != end && at.key() == "facts") ++at;
+  };
+  auto left = one.begin();
+  auto right = other.begin();
+  while (true) {
+    skip_facts(left, one.end());
+    skip_facts(right, other.end());
+    if (left == one.end() || right == other.end()) break;
+    if (left.key() != right.key() || *left != *right) return false;
+    ++left;
+    ++right;
+  }
+  return left == one.end() && right == other.end();
 }
 
 }  // namespace tunesmith::watcher

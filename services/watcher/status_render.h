@@ -18,7 +18,7 @@ std::string phase_token(
 // observedGeneration and the facts themselves.
 nlohmann::json render(const Facts& facts);
 
-// The status without the facts: what a reader sees change.
-nlohmann::json visible(nlohmann::json status);
+// Whether people see the same in both: all but the facts counts. Copies nothing.
+bool same_to_people(const nlohmann::json& one, const nlohmann::json& other);
 
 }  // namespace tunesmith::watcher

@@ -44,8 +44,8 @@ Result<StatusStore::Outcome> StatusStore::apply(const std::string& key, bool may
     auto folded = fold(entry->status);
     if (!folded) return tl::unexpected(folded.error());
     Outcome outcome{.status = *folded, .wait = std::nullopt};
-    outcome.news = visible(*folded) != visible(entry->status);
-    entry->dirty = entry->dirty || *folded != entry->status;
+    outcome.news = !same_to_people(*folded, entry->status);
+    entry->dirty = entry->dirty || outcome.news || *folded != entry->status;
     entry->status = std::move(*folded);
     Result<void> stored;
     if (entry->dirty) {

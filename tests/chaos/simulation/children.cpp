@@ -23,7 +23,7 @@ using simulation::world;
 using std::chrono::milliseconds;
 using Tell = std::function<void(const std::string& line)>;
 
-constexpr std::uint64_t kSteps = 6;
+constexpr std::uint64_t kSteps = 5;
 
 // One run of the engine. Ends early at a signal: SIGTERM leaves a checkpoint, SIGKILL nothing.
 class Engine {

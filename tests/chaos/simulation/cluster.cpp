@@ -131,7 +131,6 @@ void Cluster::spare_all() {
   for (const Service& service : services_) {
     if (service.process == nullptr) continue;
     service.process->fate = Process::Fate::kNone;
-    service.process->paused_until = std::min(service.process->paused_until, world_.now());
   }
 }
 

@@ -1,7 +1,5 @@
 #include "simulation/history.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -18,16 +16,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The services' files: in memory where the machine offers that.
+// The services' files.
 class Folder {
  public:
-  Folder() {
-    std::error_code error;
-    const fs::path base =
-        fs::is_directory("/dev/shm", error) ? fs::path("/dev/shm") : fs::temp_directory_path();
-    std::string pattern = (base / "tunesmith-simulation-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) std::abort();
-    path = pattern;
+  Folder(const fs::path& base, std::uint64_t seed) : path(base / std::to_string(seed)) {
+    fs::create_directories(path);
   }
   ~Folder() {
     std::error_code ignored;
@@ -35,17 +28,18 @@ class Folder {
   }
   Folder(const Folder&) = delete;
   Folder& operator=(const Folder&) = delete;
-  fs::path path;
+  const fs::path path;
 };
 
-constexpr Time kLook = 10 * kSecond;         // how often the promises are looked at
+constexpr Time kLook = 20 * kSecond;         // how often the promises are looked at
 constexpr Time kEndsWithin = 60 * kMinute;   // of calm, everything
 constexpr Time kCleanWithin = 30 * kMinute;  // of calm, everything deleted
 
 class History {
  public:
-  History(std::uint64_t seed, bool story, Mutation::Kind mutation)
-      : world_({.seed = seed, .story = story, .mutation = mutation, .folder = folder_.path}),
+  History(std::uint64_t seed, bool story, Mutation::Kind mutation, const fs::path& base)
+      : folder_(base, seed),
+        world_({.seed = seed, .story = story, .mutation = mutation, .folder = folder_.path}),
         workers_(world_.chance("scenario").chance(0.3) ? 1 : 2),
         cluster_(world_, workers_),
         person_(world_),
@@ -143,8 +137,8 @@ class History {
 
 }  // namespace
 
-Verdict run_history(std::uint64_t seed, bool story, Mutation::Kind mutation) {
-  return History(seed, story, mutation).run();
+Verdict run_history(std::uint64_t seed, bool story, Mutation::Kind mutation, const fs::path& base) {
+  return History(seed, story, mutation, base).run();
 }
 
 }  // namespace tunesmith::simulation

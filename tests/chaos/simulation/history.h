@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <vector>
@@ -21,6 +22,8 @@ struct Verdict {
 
 // Runs in this process, on the calling thread. What killed services held stays allocated: for many
 // histories see runner.h.
-Verdict run_history(std::uint64_t seed, bool story, Mutation::Kind mutation);
+// In a folder of its own below `base`.
+Verdict run_history(std::uint64_t seed, bool story, Mutation::Kind mutation,
+                    const std::filesystem::path& base);
 
 }  // namespace tunesmith::simulation

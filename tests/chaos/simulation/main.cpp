@@ -13,7 +13,8 @@ int main(int argc, char** argv) {
   std::string mutation;
   app.add_option("--from", options.first, "first seed");
   app.add_option("--count", options.count, "number of seeds");
-  app.add_flag("--forever", forever, "until it is stopped, from --from on");
+  app.add_flag("--forever", forever, "until it is stopped or a history fails, from --from on");
+  app.add_flag("--keep-going", options.keep_going, "go on after a failure");
   auto* one = app.add_option("--seed", seed, "one seed only");
   app.add_flag("--story", story, "tell what happens, also when all goes well");
   app.add_option("--jobs", options.jobs, "processes at a time (default: the cores)");
@@ -30,8 +31,8 @@ int main(int argc, char** argv) {
     return verdict.violation.empty() ? 0 : 1;
   }
   if (forever) options.count = UINT64_MAX - options.first;
-  options.keep_going = forever;
   options.progress = true;
+  stop_at_signals();
   const Report report = run_many(options);
   print_report(report, options.mutation);
   return report.failures.empty() ? 0 : 1;

@@ -82,7 +82,7 @@ void Person::apply_config_map() {
 }
 
 void Person::make_plans(Time until) {
-  const auto count = random_.chance(0.5) ? 1 : random_.between(2, 3);
+  const auto count = random_.chance(0.6) ? 1 : random_.between(2, 3);
   for (int i = 1; i <= count; ++i) {
     const std::string name = "w" + std::to_string(i);
     names_.push_back(name);

@@ -8,7 +8,6 @@
 #include "simulation/network.h"
 #include "tunesmith/events/v1/image.pb.h"
 #include "tunesmith/events/v1/nodes.pb.h"
-#include "watcher/status_render.h"
 
 namespace tunesmith::simulation {
 
@@ -33,6 +32,12 @@ bool is_suspended(const json& object) {
   const auto& metadata = object.at("metadata");
   return metadata.contains("annotations") &&
          metadata["annotations"].value("tunesmith.dev/suspend", "") == "true";
+}
+
+// What people see of a status.
+std::string what_people_see(json status) {
+  status.erase("facts");
+  return status.dump();
 }
 
 std::string uid_of(const json& object) { return object.at("metadata").at("uid"); }
@@ -212,7 +217,7 @@ void Promises::check_wait(const std::string& name, bool calm) {
   } else {
     const auto status = person_.status(name);
     const bool excused = status && (is_finished(*status) || status->contains("waiting"));
-    std::string visible = excused ? "" : status ? watcher::visible(*status).dump() : "none";
+    std::string visible = excused ? "" : status ? what_people_see(*status) : "none";
     seen.revision = revision;
     if (visible != seen.visible || seen.since == 0) seen.since = world_.now();
     seen.visible = std::move(visible);
@@ -244,7 +249,7 @@ std::string Promises::not_ended() const {
       continue;
     }
     if (!is_finished(*status)) {
-      return name + " is " + watcher::visible(*status).dump();
+      return name + " is " + what_people_see(*status);
     }
   }
   return assigned_.empty() ? "" : "a worker is held for " + assigned_.begin()->first;

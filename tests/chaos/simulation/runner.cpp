@@ -10,6 +10,8 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -44,6 +46,24 @@ Verdict from_json(const json& object) {
   verdict.deaths = object.at("deaths").get<std::map<std::string, int>>();
   return verdict;
 }
+
+// Where the histories of a child have their files: in memory where the machine offers that. Removed
+// by the parent, however the child ends.
+std::filesystem::path folder_of(pid_t child) {
+  std::error_code error;
+  const auto base = std::filesystem::is_directory("/dev/shm", error)
+                        ? std::filesystem::path("/dev/shm")
+                        : std::filesystem::temp_directory_path();
+  return base / ("tunesmith-simulation-" + std::to_string(child));
+}
+
+void end_child(pid_t pid, int& status) {
+  ::waitpid(pid, &status, 0);
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_of(pid), ignored);
+}
+
+volatile std::sig_atomic_t asked_to_stop = 0;
 
 struct Child {
   pid_t pid = -1;
@@ -83,10 +103,11 @@ Child start(std::uint64_t first, std::uint64_t end, bool story, Mutation::Kind m
   if (pid == 0) {
     ::close(pipe_ends[0]);
     std::FILE* out = ::fdopen(pipe_ends[1], "w");
+    std::signal(SIGINT, SIG_IGN);  // the parent's matter
     for (const int number : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE}) std::signal(number, tell_crash);
     for (std::uint64_t seed = first; seed < end; ++seed) {
       under_way = {seed, out};
-      tell(out, run_history(seed, story, mutation));
+      tell(out, run_history(seed, story, mutation, folder_of(::getpid())));
     }
     ::_exit(0);  // no destructors: this is a copy
   }
@@ -110,7 +131,7 @@ bool read_some(Child& child, const std::function<void(Verdict)>& on_verdict) {
   }
   ::close(child.output);
   int status = 0;
-  ::waitpid(child.pid, &status, 0);
+  end_child(child.pid, status);
   if (child.next < child.end) {
     Verdict crashed;
     crashed.seed = child.next;
@@ -153,6 +174,7 @@ Report run_many(const RunOptions& options) {
     if (children.empty()) break;
     std::vector<pollfd> ready;
     for (const Child& child : children) ready.push_back({child.output, POLLIN, 0});
+    if (asked_to_stop != 0) break;
     ::poll(ready.data(), ready.size(), -1);
     for (std::size_t i = ready.size(); i-- > 0;) {
       if (ready[i].revents == 0) continue;
@@ -182,8 +204,20 @@ Report run_many(const RunOptions& options) {
       std::fflush(stdout);
     }
   }
+  for (const Child& child : children) {
+    int status = 0;
+    ::kill(child.pid, SIGKILL);
+    end_child(child.pid, status);
+  }
   report.seconds = std::chrono::duration<double>(Clock::now() - begun).count();
   return report;
+}
+
+void stop_at_signals() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { asked_to_stop = 1; };  // no SA_RESTART: it ends the poll
+  ::sigaction(SIGINT, &action, nullptr);
+  ::sigaction(SIGTERM, &action, nullptr);
 }
 
 Verdict run_in_child(std::uint64_t seed, bool story, Mutation::Kind mutation) {

@@ -25,6 +25,8 @@ struct Report {
 };
 
 Report run_many(const RunOptions& options);
+// SIGINT and SIGTERM end run_many() early; what it found until then is its report.
+void stop_at_signals();
 Verdict run_in_child(std::uint64_t seed, bool story, Mutation::Kind mutation);
 
 void print_story(const Verdict& verdict, Mutation::Kind mutation);
