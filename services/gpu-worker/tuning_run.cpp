@@ -99,6 +99,9 @@ RunEnd TuningRun::run(std::stop_token service_stop) {
   // it.
   auto standing = bus::standing(parts_.current, workspace());
   if (standing && *standing == bus::Standing::kDeleting) {
+    // Nor of what was stored after the clean-up had waited for the lease to expire.
+    (void)parts_.results.remove(bus::result_key(workspace().uid(), plan().tuning_key()));
+    (void)parts_.objects.delete_bucket(bucket());
     (void)parts_.leases.remove(workspace().uid());
   }
   return end;

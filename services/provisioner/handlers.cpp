@@ -79,7 +79,15 @@ bus::Disposition Handlers::on_plan_cleared(const bus::IncomingEvent& incoming, s
   if (auto wanted = parts_.nodes.want(*cleared, since, incoming.traceparent); !wanted) {
     return done_or_retry(wanted);
   }
-  // Asked again after the effect: a deletion that came between has found nothing to release.
+  // Asked again after the effect: an adapter or a deletion that came between has found nothing to
+  // release.
+  const auto meanwhile = find_adapter(*cleared);
+  if (!meanwhile) {
+    return bus::Disposition::retry(kBusRetry);
+  }
+  if (*meanwhile) {
+    return release(workspace, kAnyPass);
+  }
   return done_or_retry(parts_.nodes.reconcile(cleared->workspace().uid()));
 }
 

@@ -153,7 +153,10 @@ void Handlers::on_dead_letter(const bus::DeadLetter& letter) {
   auto outcome = statuses_.apply(object->status_key(), false, [&](const json& status) {
     return Result<json>(fold_dead_letter(status, letter));
   });
-  if (!outcome) {
+  if (outcome) {
+    // Nobody works on it any more: looked at soon, not after the pause of a long silence.
+    schedule(object->uid, outcome->status, false, true);
+  } else {
     parts_.log.error("a dead letter is not in the status",
                      {{"event", letter.event.id}, {"detail", outcome.error().message}});
   }

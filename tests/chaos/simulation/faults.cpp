@@ -1,5 +1,7 @@
 #include "simulation/faults.h"
 
+#include <iterator>
+
 #include "bus/event.h"
 
 namespace tunesmith::simulation {
@@ -23,6 +25,15 @@ void Faults::make_plans(Time until) {
   weather.engine_stuck = maybe(0.1, 0.3);
   weather.death = maybe(0.6, 0.8);
   weather.stall = maybe(0.4, 0.8);
+  if (random_.chance(0.4)) {
+    static constexpr const char* kTargets[] = {
+        "storing $KV.results", "storing $KV.plans",     "storing $KV.inventory", "$KV.current",
+        "$KV.leases",          "tunesmith.v1.",         "PUT registry",          "$O.",
+        "deleting OBJ_",       "$KV.workspaces.status", "answering +ACK",        "adapter-ready"};
+    weather.target = kTargets[random_.below(std::size(kTargets))];
+    weather.target_times = static_cast<int>(random_.between(1, 4));
+    weather.target_dies = random_.chance(0.4);
+  }
   const auto count = random_.chance(0.2) ? 0 : random_.between(1, 8);
   for (int i = 0; i < count; ++i) {
     const Time when = random_.between(1, until / kMillisecond) * kMillisecond;

@@ -19,8 +19,8 @@ namespace {
 // spite of something must not be done longer than this after it.
 constexpr Time kGrace = 3 * kMinute;
 // Longest time without a word to people about something that is not finished.
-constexpr Time kSilenceCalm = 12 * kMinute;
-constexpr Time kSilenceInTrouble = 30 * kMinute;
+constexpr Time kSilenceCalm = 20 * kMinute;
+constexpr Time kSilenceInTrouble = 40 * kMinute;
 constexpr Time kZombie = 15 * kSecond;
 
 bool is_finished(const json& status) {

@@ -9,7 +9,7 @@
 namespace tunesmith::simulation {
 namespace {
 
-constexpr std::uint64_t kHistories = 2'500;
+constexpr std::uint64_t kHistories = 10'000;
 // A mutation must be caught within so many.
 constexpr std::uint64_t kHistoriesPerMutation = 600;
 

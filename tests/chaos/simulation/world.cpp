@@ -55,12 +55,20 @@ Time World::lag() {
 
 void World::meet_fate(const std::string& what, bool after) {
   Process* process = scheduler_.current_process();
-  if (process == nullptr || process->fate == Process::Fate::kNone) return;
+  if (process == nullptr) return;
+  if (weather_.target_times > 0 && what.find(weather_.target) != std::string::npos &&
+      chance("target").chance(0.3)) {
+    --weather_.target_times;
+    process->fate = weather_.target_dies ? Process::Fate::kDies : Process::Fate::kStalls;
+    process->fate_at = process->operations;
+    process->fate_after_effect = after;
+  }
+  if (process->fate == Process::Fate::kNone) return;
   if (process->operations < process->fate_at || process->fate_after_effect != after) return;
   const bool stalls = process->fate == Process::Fate::kStalls;
   process->fate = Process::Fate::kNone;
   if (stalls) {
-    process->paused_until = now() + chance("deaths").between(5, 90) * kSecond;
+    process->paused_until = now() + chance("deaths").between(15, 90) * kSecond;
     story_.tell(process->name, "stands still for {} s {} {}",
                 (process->paused_until - now()) / kSecond, after ? "right after" : "right before",
                 what);

@@ -48,6 +48,11 @@ struct Weather {
   double engine_crash = 0, engine_stuck = 0;  // chance for each run of the engine
   double death = 0;                           // chance that a process is started with a death ahead
   double stall = 0;                           // or with a standstill
+  // Operations of this kind are where fate strikes that often in this history: chance alone comes
+  // too rarely to the few places where two processes can get into each other's way.
+  std::string target{};
+  int target_times = 0;
+  bool target_dies = false;
 };
 
 class World {
