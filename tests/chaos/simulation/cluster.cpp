@@ -27,7 +27,7 @@ Cluster::Cluster(World& world, int workers) : world_(world) {
   };
   const bool blind = world.mutated(Mutation::kNoSecondLook);
   // Nothing keeps an operator from running two of a service; only the watcher is one per system.
-  const auto twin = world.chance("scenario").below(8);
+  const auto twin = world.chance("scenario").below(5);
   add("watcher", watcher_main,
       {{"reobserve_after", blind ? "9000h" : "60s"}, {"reobserve_most", blind ? "9000h" : "10m"}});
   for (const char* name : {"planner", "planner-twin"}) {

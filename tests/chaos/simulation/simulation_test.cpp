@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint64_t kHistories = 10'000;
 // A mutation must be caught within so many.
-constexpr std::uint64_t kHistoriesPerMutation = 600;
+constexpr std::uint64_t kHistoriesPerMutation = 1'500;
 
 TEST(Simulation, AllPromisesAreKeptInEveryHistory) {
   const Report report = run_many({.first = 1, .count = kHistories});
