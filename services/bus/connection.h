@@ -140,6 +140,8 @@ class Connection : public Publisher {
   // Publishes the original again with id `<id>/replay-<unix seconds>-<dead letter>`: two letters of
   // one second are two.
   virtual Result<void> replay(std::uint64_t dead_letter_sequence, std::int64_t unix_seconds) = 0;
+  // Removes it. Permanent `DeadLetterMissing`.
+  virtual Result<void> drop_dead_letter(std::uint64_t dead_letter_sequence) = 0;
 };
 
 }  // namespace tunesmith::bus

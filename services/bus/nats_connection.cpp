@@ -29,6 +29,11 @@ std::string new_traceparent() {
   return traceparent_of(bytes);
 }
 
+tl::unexpected<Failure> no_such_letter(std::uint64_t sequence) {
+  return permanent("DeadLetterMissing",
+                   "no dead letter " + std::to_string(sequence) + "; see `tunesmith dlq list`");
+}
+
 }  // namespace
 
 ConnectionOptions ConnectionOptions::from_config(ConfigReader& config, std::string name) {
@@ -157,10 +162,7 @@ Result<std::vector<DeadLetter>> NatsConnection::dead_letters(std::size_t at_most
 Result<void> NatsConnection::replay(std::uint64_t dead_letter_sequence, std::int64_t unix_seconds) {
   auto stored = stored_message(*client_, kDeadLetterStream, dead_letter_sequence);
   if (!stored) return tl::unexpected(stored.error());
-  if (!*stored) {
-    return permanent("DeadLetterMissing", "no dead letter " + std::to_string(dead_letter_sequence) +
-                                              "; see `tunesmith dlq list`");
-  }
+  if (!*stored) return no_such_letter(dead_letter_sequence);
   DeadLetter letter = read_dead_letter(**stored, dead_letter_sequence);
   return publish({.id = letter.event.id + "/replay-" + std::to_string(unix_seconds) + "-" +
                         std::to_string(dead_letter_sequence),
@@ -168,6 +170,18 @@ Result<void> NatsConnection::replay(std::uint64_t dead_letter_sequence, std::int
                   .uid = letter.event.uid,
                   .payload = std::move(letter.event.payload),
                   .traceparent = letter.event.traceparent});
+}
+
+Result<void> NatsConnection::drop_dead_letter(std::uint64_t dead_letter_sequence) {
+  const auto dropped = client_->call("dropping dead letter " + std::to_string(dead_letter_sequence),
+                                     NatsClient::kPatience, [&](jsErrCode* code) {
+                                       return js_DeleteMsg(client_->jetstream(), kDeadLetterStream,
+                                                           dead_letter_sequence, nullptr, code);
+                                     });
+  if (dropped) return {};
+  const int code = dropped.error().code;
+  const bool missing = code == js_code::kMessageNotFound || code == js_code::kSequenceNotFound;
+  return missing ? no_such_letter(dead_letter_sequence) : tl::unexpected(dropped.error().failure);
 }
 
 }  // namespace tunesmith::bus

@@ -32,6 +32,7 @@ class NatsConnection final : public Connection {
       std::function<void(const DeadLetter&)> on_dead_letter) override;
   Result<std::vector<DeadLetter>> dead_letters(std::size_t at_most) override;
   Result<void> replay(std::uint64_t dead_letter_sequence, std::int64_t unix_seconds) override;
+  Result<void> drop_dead_letter(std::uint64_t dead_letter_sequence) override;
 
  private:
   std::unique_ptr<NatsClient> client_;

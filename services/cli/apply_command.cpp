@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -8,8 +7,8 @@
 #include "cli/apply_plan.h"
 #include "cli/commands.h"
 #include "cli/json_view.h"
+#include "cli/manifest_input.h"
 #include "runtime/text.h"
-#include "workspace/documents.h"
 #include "workspace/validate.h"
 
 namespace tunesmith::cli {
@@ -18,13 +17,6 @@ namespace {
 using nlohmann::json;
 
 constexpr int kMaxConflicts = 8;
-
-struct Document {
-  json object;
-  Kind kind;
-  std::string name_space, name;
-  std::string where;  // "FILE, document 2"
-};
 
 // A random UUID, version 4.
 std::string make_uid() {
@@ -44,60 +36,9 @@ std::string now() {
   return text.replace(text.find('.'), std::string::npos, "Z");
 }
 
-Result<Document> read_document(json object, const std::string& where, const CommandContext& context,
-                               bool namespace_given) {
-  Document document{std::move(object), Kind::kWorkspace, "", "", where};
-  const auto key = workspace::key_of(document.object);
-  if (workspace::is_config_map(document.object)) {
-    document.kind = Kind::kConfigMap;
-  } else if (!workspace::is_workspace(document.object)) {
-    return permanent("KindUnknown", where + ": '" + key.api_version + " " + key.kind +
-                                        "' is not for tunesmith, which applies kaito.sh Workspaces "
-                                        "and v1 ConfigMaps");
-  }
-  const std::string written = text_at(document.object, "/metadata/namespace");
-  if (!written.empty() && namespace_given && written != context.name_space) {
-    return permanent("NamespaceMismatch", where + ": the document says namespace \"" + written +
-                                              "\", the command \"" + context.name_space + "\"");
-  }
-  document.name_space = written.empty() ? context.name_space : written;
-  document.name = key.name;
-  if (document.object.contains("metadata") && document.object["metadata"].is_object()) {
-    document.object["metadata"]["namespace"] = document.name_space;
-  }
-  return document;
-}
-
-Result<std::vector<Document>> read_documents(const CommandContext& context,
-                                             const std::vector<std::string>& files,
-                                             bool namespace_given) {
-  std::vector<Document> documents;
-  for (const std::string& file : files) {
-    const std::string shown = file == "-" ? "standard input" : file;
-    const auto text = read_input(file);
-    if (!text) return tl::unexpected(text.error());
-    auto objects = workspace::parse_documents(*text);
-    if (!objects) return permanent(objects.error().reason, shown + ": " + objects.error().message);
-    for (std::size_t i = 0; i < objects->size(); ++i) {
-      const std::string where =
-          objects->size() == 1 ? shown : shown + ", document " + std::to_string(i + 1);
-      auto document = read_document(std::move((*objects)[i]), where, context, namespace_given);
-      if (!document) return tl::unexpected(document.error());
-      documents.push_back(std::move(*document));
-    }
-  }
-  if (documents.empty()) return permanent("UsageError", "no objects passed to apply");
-  // A Workspace is observed the moment it is written: the ConfigMap it names must stand there
-  // already.
-  std::stable_sort(documents.begin(), documents.end(), [](const auto& a, const auto& b) {
-    return a.kind == Kind::kConfigMap && b.kind != Kind::kConfigMap;
-  });
-  return documents;
-}
-
 // Every violation of every document is told before anything is sent.
-Result<int> validate(const CommandContext& context, Session& session,
-                     const std::vector<Document>& documents) {
+Result<int> admit(const CommandContext& context, Session& session,
+                  const std::vector<Document>& documents) {
   workspace::ValidationOptions options;
   options.allowed_data_hosts = session.allowed_data_hosts;
   options.allowed_data_paths = session.allowed_data_paths;
@@ -170,15 +111,20 @@ Result<void> tell_users_of(const CommandContext& context, Session& session,
 
 Result<int> apply(const CommandContext& context, const std::vector<std::string>& files,
                   bool namespace_given) {
-  const auto documents = read_documents(context, files, namespace_given);
-  if (!documents) return tl::unexpected(documents.error());
+  // A Workspace is observed the moment it is written: the ConfigMap it names stands before it.
+  const auto [documents, problems] = read_documents(files, context.name_space, namespace_given);
+  for (const DocumentProblem& problem : problems) {
+    context.err << "error: " << problem.where << ": " << problem.failure.message << "\n";
+  }
+  if (!problems.empty()) return 1;
+  if (documents.empty()) return permanent("UsageError", "no objects passed to apply");
   auto session = open_session(context);
   if (!session) return tl::unexpected(session.error());
-  const auto refused = validate(context, *session, *documents);
+  const auto refused = admit(context, *session, documents);
   if (!refused) return tl::unexpected(refused.error());
   if (*refused > 0) return 1;
   std::set<std::string> changed;
-  for (const Document& document : *documents) {
+  for (const Document& document : documents) {
     const auto change = store(*session, document);
     if (!change) return tl::unexpected(change.error());
     context.out << shown_name(document.kind, document.name) << " " << word_of(*change) << std::endl;
@@ -186,7 +132,7 @@ Result<int> apply(const CommandContext& context, const std::vector<std::string>&
       changed.insert(key_of(document.kind, document.name_space, document.name));
     }
   }
-  for (const Document& document : *documents) {
+  for (const Document& document : documents) {
     const std::string key = key_of(document.kind, document.name_space, document.name);
     if (document.kind != Kind::kConfigMap || changed.count(key) == 0) continue;
     if (auto told = tell_users_of(context, *session, document, changed); !told) {

@@ -17,12 +17,34 @@ constexpr const char* kServerOwned[] = {"uid",           "generation",      "cre
                                         "selfLink",      "finalizers",      "ownerReferences"};
 
 constexpr const char* kRetry = "tunesmith.dev/retry";
+constexpr const char* kSuspend = "tunesmith.dev/suspend";
+constexpr const char* kSuspendedBy = "tunesmith.dev/suspended-by";  // how apply knows whose it is
+constexpr const char* kByCommand = "command";
 
-std::string retry_of(const json& object) {
+std::string annotation_of(const json& object, const char* name) {
   const json* annotations = member(object, "/metadata/annotations");
   if (annotations == nullptr || !annotations->is_object()) return "";
-  const auto found = annotations->find(kRetry);
+  const auto found = annotations->find(name);
   return found != annotations->end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+// What commands wrote, a manifest that does not know of it does not take back.
+void keep_annotations_of_commands(const json& stored, json& wanted) {
+  const std::string retried = annotation_of(stored, kRetry);
+  if (!retried.empty() && annotation_of(wanted, kRetry).empty()) {
+    wanted["metadata"]["annotations"][kRetry] = retried;
+  }
+  const bool by_command = annotation_of(stored, kSuspendedBy) == kByCommand;
+  if (by_command && annotation_of(wanted, kSuspend).empty()) {
+    wanted["metadata"]["annotations"][kSuspend] = "true";
+    wanted["metadata"]["annotations"][kSuspendedBy] = kByCommand;
+  }
+}
+
+Result<void> check_not_deleted(const json& stored, const std::string& what) {
+  if (member(stored, "/metadata/deletionTimestamp") == nullptr) return {};
+  return permanent("BeingDeleted", "workspace.kaito.sh/" + text_at(stored, "/metadata/name") +
+                                       " is being deleted and cannot be " + what);
 }
 
 json without_server_fields(json object) {
@@ -48,11 +70,7 @@ Result<ApplyPlan> plan_apply(json wanted, const json* stored, const std::string&
   if (member(*stored, "/metadata/deletionTimestamp") != nullptr) {
     return permanent("BeingDeleted", what + " is being deleted; apply it again when it is gone");
   }
-  // `tunesmith retry` wrote it, so a manifest that does not know of it does not take it back.
-  const std::string retried = retry_of(*stored);
-  if (!retried.empty() && retry_of(wanted).empty()) {
-    wanted["metadata"]["annotations"][kRetry] = retried;
-  }
+  keep_annotations_of_commands(*stored, wanted);
   const bool same = same_spec(*stored, wanted);
   if (same && without_server_fields(*stored) == wanted) return ApplyPlan{};
   const std::int64_t generation = integer_at(*stored, "/metadata/generation");
@@ -102,12 +120,29 @@ std::optional<std::string> plan_delete(const json& stored, const std::string& no
   return object.dump();
 }
 
-Result<std::string> plan_retry(const json& stored, std::int64_t unix_seconds) {
-  if (member(stored, "/metadata/deletionTimestamp") != nullptr) {
-    return permanent("BeingDeleted", "workspace.kaito.sh/" + text_at(stored, "/metadata/name") +
-                                         " is being deleted and cannot be retried");
+Result<std::optional<std::string>> plan_suspend(const json& stored, bool suspended) {
+  if (auto there = check_not_deleted(stored, suspended ? "suspended" : "resumed"); !there) {
+    return tl::unexpected(there.error());
   }
-  const std::string present = retry_of(stored);
+  if (workspace::is_suspended(stored) == suspended) return std::nullopt;
+  json object = stored;
+  json& annotations = object["metadata"]["annotations"];
+  if (!annotations.is_object()) annotations = json::object();
+  annotations.erase(kSuspend);
+  annotations.erase(kSuspendedBy);
+  if (suspended) {
+    annotations[kSuspend] = "true";
+    annotations[kSuspendedBy] = kByCommand;
+  }
+  if (annotations.empty()) object["metadata"].erase("annotations");
+  return object.dump();
+}
+
+Result<std::string> plan_retry(const json& stored, std::int64_t unix_seconds) {
+  if (auto there = check_not_deleted(stored, "retried"); !there) {
+    return tl::unexpected(there.error());
+  }
+  const std::string present = annotation_of(stored, kRetry);
   std::int64_t before = 0;
   const auto read = std::from_chars(present.data(), present.data() + present.size(), before);
   const bool is_number = read.ec == std::errc() && read.ptr == present.data() + present.size();

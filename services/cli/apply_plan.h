@@ -33,6 +33,11 @@ Result<ApplyPlan> plan_apply_config_map(const nlohmann::json& manifest,
                                         const nlohmann::json* stored, const std::string& uid,
                                         const std::string& now);
 
+// The object with or without the annotation `tunesmith.dev/suspend`; nullopt when it is so already.
+// A suspension by command stays when a manifest is applied that says nothing of it, one by manifest
+// goes with the manifest's line. Permanent `BeingDeleted`.
+Result<std::optional<std::string>> plan_suspend(const nlohmann::json& stored, bool suspended);
+
 // The object with deletionTimestamp `now`; nullopt when it already has one.
 std::optional<std::string> plan_delete(const nlohmann::json& stored, const std::string& now);
 

@@ -131,5 +131,39 @@ TEST(ApplyConfigMap, CountsChangesOfItsData) {
   EXPECT_EQ(object["metadata"]["generation"], 2);
 }
 
+TEST(Suspend, SetsAndTakesBackTheAnnotationInTheSameGeneration) {
+  const json stored = stored_object();
+  const auto suspended = plan_suspend(stored, true);
+  ASSERT_TRUE(suspended && *suspended);
+  const json object = json::parse(**suspended);
+  EXPECT_EQ(object["metadata"]["annotations"]["tunesmith.dev/suspend"], "true");
+  EXPECT_EQ(object["metadata"]["generation"], 1);
+  EXPECT_FALSE(*plan_suspend(object, true)) << "it is so already";
+  EXPECT_EQ(json::parse(**plan_suspend(object, false)), stored);
+  EXPECT_FALSE(*plan_suspend(stored, false));
+  json deleted = stored;
+  deleted["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z";
+  EXPECT_EQ(plan_suspend(deleted, true).error().reason, "BeingDeleted");
+}
+
+TEST(Suspend, ByCommandOutlastsAnApplyAndByManifestGoesWithItsLine) {
+  const json by_command = json::parse(**plan_suspend(stored_object(), true));
+  applied(kManifest, &by_command, Change::kUnchanged);
+  json manifest = kManifest;
+  manifest["tuning"]["output"]["image"] = "r/a:2";
+  const json changed = applied(manifest, &by_command, Change::kConfigured);
+  EXPECT_EQ(changed["metadata"]["annotations"]["tunesmith.dev/suspend"], "true");
+  json said = kManifest;
+  said["metadata"]["annotations"]["tunesmith.dev/suspend"] = "false";
+  const json resumed = applied(said, &by_command, Change::kConfigured);
+  EXPECT_EQ(resumed["metadata"]["annotations"]["tunesmith.dev/suspend"], "false");
+
+  said["metadata"]["annotations"]["tunesmith.dev/suspend"] = "true";
+  const json stored = stored_object();
+  const json by_manifest = applied(said, &stored, Change::kConfigured);
+  const json without = applied(kManifest, &by_manifest, Change::kConfigured);
+  EXPECT_FALSE(without["metadata"].contains("annotations"));
+}
+
 }  // namespace
 }  // namespace tunesmith::cli

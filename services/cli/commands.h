@@ -17,10 +17,19 @@ namespace tunesmith::cli {
 Result<int> apply(const CommandContext& context, const std::vector<std::string>& files,
                   bool namespace_given);
 
+struct ValidateOptions {
+  std::vector<std::string> files, allowed_data_hosts;
+  std::string output;  // "" or json
+  bool namespace_given = false;
+};
+// Checks manifests without a stack; 1 when one of them is refused.
+Result<int> validate(const CommandContext& context, const ValidateOptions& options);
+
 struct GetOptions {
   std::vector<std::string> arguments;  // [KIND] [NAME…], KIND/NAME
   std::string output;                  // "", wide, json, yaml, name
   bool all_namespaces = false;
+  bool watch = false;
 };
 Result<int> get(const CommandContext& context, const GetOptions& options);
 
@@ -34,8 +43,19 @@ struct EventsOptions {
   std::vector<std::string> arguments;  // [NAME]
   bool follow = false;
   std::string output;  // "" or json
+  bool timeline = false;
 };
 Result<int> events(const CommandContext& context, const EventsOptions& options);
+
+struct LogsOptions {
+  std::vector<std::string> arguments;  // NAME
+  bool follow = false;
+  std::int64_t tail = -1;  // -1 = all
+  std::string since;       // "10m" or RFC 3339
+  std::string output;      // "" or json
+};
+// With `follow`: until the Workspace has ended, then 0.
+Result<int> logs(const CommandContext& context, const LogsOptions& options);
 
 struct DeleteOptions {
   std::vector<std::string> arguments;
@@ -49,11 +69,17 @@ Result<int> remove(const CommandContext& context, const DeleteOptions& options);
 // Waits a little until the watcher has begun it.
 Result<int> retry(const CommandContext& context, const std::vector<std::string>& arguments);
 
+// Stops Workspaces, or lets them go on, by the annotation `tunesmith.dev/suspend`.
+Result<int> suspend(const CommandContext& context, const std::vector<std::string>& arguments);
+Result<int> resume(const CommandContext& context, const std::vector<std::string>& arguments);
+
 struct DeadLetterOptions {
   std::string output;                // list: "" or json
   std::vector<std::string> numbers;  // replay
 };
 Result<int> list_dead_letters(const CommandContext& context, const DeadLetterOptions& options);
+Result<int> show_dead_letters(const CommandContext& context, const DeadLetterOptions& options);
+Result<int> drop_dead_letters(const CommandContext& context, const DeadLetterOptions& options);
 // Publishes the events of these dead letters again; the letters stay in the list.
 Result<int> replay_dead_letters(const CommandContext& context, const DeadLetterOptions& options);
 
@@ -66,14 +92,13 @@ struct Target {
   std::vector<std::string> names;  // empty = all
 };
 Result<Target> parse_target(const std::vector<std::string>& arguments);
+// The same for one Workspace or several.
+Result<std::vector<std::string>> parse_workspace_names(const std::vector<std::string>& arguments);
 // The same for exactly one Workspace.
 Result<std::string> parse_workspace_name(const std::vector<std::string>& arguments);
 
 // The session and the object of the one Workspace that the arguments name.
 Result<std::pair<Session, nlohmann::json>> open_workspace(
     const CommandContext& context, const std::vector<std::string>& arguments);
-
-// A text of a file or of standard input ("-"). Permanent `FileUnreadable`.
-Result<std::string> read_input(const std::string& file);
 
 }  // namespace tunesmith::cli

@@ -1,4 +1,5 @@
-// `tunesmith dlq list` and `tunesmith dlq replay`.
+// `tunesmith dlq`.
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
@@ -27,6 +28,48 @@ Result<int> list_dead_letters(const CommandContext& context, const DeadLetterOpt
     context.out << to_text(dead_letter_table(*letters, std::chrono::system_clock::now()));
   }
   return 0;
+}
+
+Result<int> show_dead_letters(const CommandContext& context, const DeadLetterOptions& options) {
+  const auto numbers = parse_numbers(options.numbers);
+  if (!numbers) return tl::unexpected(numbers.error());
+  auto connection = open_bus(context);
+  if (!connection) return tl::unexpected(connection.error());
+  const auto letters = (*connection)->dead_letters(kMostShown);
+  if (!letters) return tl::unexpected(letters.error());
+  int missing = 0;
+  for (const std::uint64_t number : *numbers) {
+    const auto found =
+        std::find_if(letters->begin(), letters->end(),
+                     [&](const bus::DeadLetter& letter) { return letter.sequence == number; });
+    if (found == letters->end()) {
+      context.err << "error: no dead letter " << number << "; see `tunesmith dlq list`\n";
+      ++missing;
+    } else {
+      context.out << dead_letter_text(*found);
+    }
+  }
+  return missing == 0 ? 0 : 1;
+}
+
+Result<int> drop_dead_letters(const CommandContext& context, const DeadLetterOptions& options) {
+  const auto numbers = parse_numbers(options.numbers);
+  if (!numbers) return tl::unexpected(numbers.error());
+  auto connection = open_bus_as_admin(context);
+  if (!connection) return tl::unexpected(connection.error());
+  int missing = 0;
+  for (const std::uint64_t number : *numbers) {
+    const auto dropped = (*connection)->drop_dead_letter(number);
+    if (dropped) {
+      context.out << "dead letter " << number << " dropped" << std::endl;
+    } else if (dropped.error().reason == "DeadLetterMissing") {
+      context.err << "error: " << dropped.error().message << "\n";
+      ++missing;
+    } else {
+      return tl::unexpected(dropped.error());
+    }
+  }
+  return missing == 0 ? 0 : 1;
 }
 
 Result<int> replay_dead_letters(const CommandContext& context, const DeadLetterOptions& options) {

@@ -5,6 +5,8 @@
 
 #include "cli/event_text.h"
 #include "cli/format.h"
+#include "cli/reasons.h"
+#include "cli/section.h"
 #include "runtime/failure_class.h"
 #include "runtime/text.h"
 
@@ -43,6 +45,28 @@ json dead_letters_json(const std::vector<bus::DeadLetter>& letters) {
                     {"event", event_json(letter.event)}});
   }
   return list;
+}
+
+std::string dead_letter_text(const bus::DeadLetter& letter) {
+  const json event = event_json(letter.event);
+  Section section;
+  section.add("Number", std::to_string(letter.sequence));
+  section.add("Time", letter.time);
+  section.add("Consumer", letter.consumer);
+  section.add("Class", name_of(letter.failure.failure_class));
+  section.add("Reason", letter.failure.reason + ": " + letter.failure.message);
+  const auto known = reason_text(letter.failure.reason);
+  section.add("What to do", known ? known->what_to_do : "");
+  section.add("Event", letter.event.token + " of " + letter.event.uid);
+  section.add("Event's id", letter.event.id);
+  section.add("Event's time", letter.event.time);
+  std::string text = valid_utf8(section.text());
+  if (event.at("data").is_null()) {
+    return text + "Content: " + std::to_string(letter.event.payload.size()) +
+           " bytes that cannot be decoded\n";
+  }
+  return text + "Content:\n" +
+         event.at("data").dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
 Result<std::vector<std::uint64_t>> parse_numbers(const std::vector<std::string>& texts) {

@@ -21,6 +21,9 @@ Table dead_letter_table(const std::vector<bus::DeadLetter>& letters,
 // event_json(). Texts may hold bytes that are not UTF-8: they come from what nobody could read.
 nlohmann::json dead_letters_json(const std::vector<bus::DeadLetter>& letters);
 
+// One of them whole, for people: where from, why, what to do, the event as indented JSON.
+std::string dead_letter_text(const bus::DeadLetter& letter);
+
 // Numbers of dead letters, 1 and more. Permanent `UsageError`.
 Result<std::vector<std::uint64_t>> parse_numbers(const std::vector<std::string>& texts);
 

@@ -74,5 +74,18 @@ TEST(DeadLetterNumbers, AreWholeAndPositive) {
   }
 }
 
+TEST(DeadLetterText, TellsOneWhole) {
+  const std::string text = dead_letter_text(letter());
+  EXPECT_NE(text.find("Number:         12\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("EventUndecodable: no \xef\xbf\xbd event\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("What to do:"), std::string::npos) << text;
+  EXPECT_NE(text.find("Content: 2 bytes that cannot be decoded\n"), std::string::npos) << text;
+  bus::DeadLetter readable = letter();
+  events::v1::TuningPlanned planned;
+  planned.mutable_workspace()->set_name("a");
+  readable.event.payload = planned.SerializeAsString();
+  EXPECT_NE(dead_letter_text(readable).find("\"name\": \"a\""), std::string::npos);
+}
+
 }  // namespace
 }  // namespace tunesmith::cli

@@ -2,9 +2,8 @@
 
 #include "cli/apply_plan.h"
 #include "cli/commands.h"
-#include "cli/json_view.h"
+#include "cli/manifest_input.h"
 #include "runtime/text.h"
-#include "workspace/documents.h"
 
 namespace tunesmith::cli {
 namespace {
@@ -29,18 +28,15 @@ Result<std::vector<Doomed>> doomed_objects(const CommandContext& context,
   for (const std::string& name : target->names) {
     doomed.push_back({target->kind, context.name_space, name});
   }
-  for (const std::string& file : options.files) {
-    const auto text = read_input(file);
-    if (!text) return tl::unexpected(text.error());
-    const auto objects = workspace::parse_documents(*text);
-    if (!objects) return tl::unexpected(objects.error());
-    for (const json& object : *objects) {
-      const auto key = workspace::key_of(object);
-      const std::string written = text_at(object, "/metadata/namespace");
-      const std::string where = written.empty() ? context.name_space : written;
-      if (workspace::is_workspace(object)) doomed.push_back({Kind::kWorkspace, where, key.name});
-      if (workspace::is_config_map(object)) doomed.push_back({Kind::kConfigMap, where, key.name});
-    }
+  const auto [documents, problems] = read_documents(options.files, context.name_space, false);
+  if (!problems.empty()) {
+    const auto& [where, failure] = problems.front();
+    return tl::unexpected(
+        Failure{failure.failure_class, failure.reason, where + ": " + failure.message});
+  }
+  // A Workspace goes before the ConfigMap it names.
+  for (auto one = documents.rbegin(); one != documents.rend(); ++one) {
+    doomed.push_back({one->kind, one->name_space, one->name});
   }
   if (doomed.empty()) {
     return permanent("UsageError", "expected the names of what is to be deleted, or -f FILE");

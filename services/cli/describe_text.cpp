@@ -6,6 +6,8 @@
 #include "cli/format.h"
 #include "cli/json_view.h"
 #include "cli/progress_line.h"
+#include "cli/reasons.h"
+#include "cli/section.h"
 #include "cli/table.h"
 #include "runtime/http_client.h"
 #include "runtime/text.h"
@@ -41,33 +43,17 @@ std::string joined(const json& map) {
   return text;
 }
 
-// Lines "Name:  value", the values below each other; what is empty is left out.
-class Section {
- public:
-  explicit Section(std::string title = "") : title_(std::move(title)) {}
-  void add(const std::string& name, const std::string& value) {
-    if (value.empty()) return;
-    table_.rows.push_back({(title_.empty() ? "" : "  ") + name + ":", value});
-  }
-  struct Field {
-    const char* name;
-    const char* pointer;
-    std::string (*text)(const json& object, const std::string& pointer);
-  };
-  void add(const json& object, std::initializer_list<Field> fields) {
-    for (const Field& field : fields) add(field.name, field.text(object, field.pointer));
-  }
-  std::string text() const {
-    if (table_.rows.empty()) return "";
-    return (title_.empty() ? "" : title_ + ":\n") + to_text(table_);
-  }
-
- private:
-  std::string title_;
-  Table table_;
+struct Field {
+  const char* name;
+  const char* pointer;
+  std::string (*text)(const json& object, const std::string& pointer);
 };
 
-std::string head(const json& object, const json& status, WallTime now) {
+void add(Section& section, const json& object, std::initializer_list<Field> fields) {
+  for (const Field& field : fields) section.add(field.name, field.text(object, field.pointer));
+}
+
+std::string head(const json& object, const json& status, WallTime now, const Style& style) {
   Section section;
   section.add("Name", text_at(object, "/metadata/name"));
   section.add("Namespace", text_at(object, "/metadata/namespace"));
@@ -89,28 +75,56 @@ std::string head(const json& object, const json& status, WallTime now) {
   section.add("Output", text_at(object, "/tuning/output/image"));
   section.add("Output", text_at(object, "/tuning/output/volumeSource/hostPath/path"));
   const std::string state = text_at(status, "/state");
-  section.add("State", state.empty() ? "Pending" : state);
+  section.add("State", style.state(state.empty() ? "Pending" : state));
   const std::string failure = text_at(status, "/failure/reason");
-  if (!failure.empty())
-    section.add("Failure", failure + ": " + text_at(status, "/failure/message"));
-  if (member(status, "/waiting") != nullptr) section.add("Now", plain_line(status));
+  if (!failure.empty()) {
+    section.add("Failure", style.bad(failure) + ": " + text_at(status, "/failure/message"));
+  }
+  const std::string waiting = text_at(status, "/waiting/reason");
+  if (!waiting.empty()) section.add("Now", style.warn(plain_line(status)));
+  if (const auto known = reason_text(failure.empty() ? waiting : failure)) {
+    section.add("What to do", known->what_to_do);
+  }
+  section.add("Next", next_step(object, status));
   return section.text();
+}
+
+// From its beginning in the first attempt; empty before its end.
+std::string training_took(const json& status) {
+  for (const json& stage : array_at(status, "/stages")) {
+    const auto from = parse_rfc3339(text_at(stage, "/startedAt"));
+    const auto to = parse_rfc3339(text_at(stage, "/finishedAt"));
+    if (text_at(stage, "/name") != "Training" || !from || !to) continue;
+    return human_duration(std::chrono::round<std::chrono::seconds>(*to - *from));
+  }
+  return "";
+}
+
+std::string time_text(const json& status) {
+  const auto seconds = number_at(status, "/plan/estimatedSeconds");
+  if (!seconds || *seconds <= 0) return "";
+  const std::string took = training_took(status);
+  return "estimated " + human_duration(std::chrono::seconds(std::llround(*seconds))) +
+         " of training" + (took.empty() ? "" : ", took " + took);
+}
+
+std::string cost_text(const json& status) {
+  if (text_at(status, "/plan/instanceType") == "local") return "0 USD, on this machine";
+  const auto cost = number_at(status, "/plan/estimatedCost");
+  return cost && *cost > 0 ? "estimated " + human_number(*cost) + " USD" : "";
 }
 
 std::string plan(const json& status) {
   Section section("Plan");
-  section.add(status, {{"Model", "/plan/repository", text_at},
-                       {"Revision", "/plan/modelRevision", text_at},
-                       {"Instance", "/plan/instanceType", text_at},
-                       {"Nodes", "/plan/nodes", number_text},
-                       {"GPUs per node", "/plan/gpusPerNode", number_text},
-                       {"Memory", "/plan/estimatedMemory", bytes_text}});
-  if (const auto seconds = number_at(status, "/plan/estimatedSeconds"); seconds && *seconds > 0) {
-    section.add("Time", human_duration(std::chrono::seconds(std::llround(*seconds))));
-  }
-  if (const auto cost = number_at(status, "/plan/estimatedCost"); cost && *cost > 0) {
-    section.add("Cost", human_number(*cost) + " USD");
-  }
+  add(section, status,
+      {{"Model", "/plan/repository", text_at},
+       {"Revision", "/plan/modelRevision", text_at},
+       {"Instance", "/plan/instanceType", text_at},
+       {"Nodes", "/plan/nodes", number_text},
+       {"GPUs per node", "/plan/gpusPerNode", number_text},
+       {"Memory", "/plan/estimatedMemory", bytes_text}});
+  section.add("Time", time_text(status));
+  section.add("Cost", cost_text(status));
   for (const json& file : array_at(status, "/plan/data")) {
     const std::string from =
         text_at(file, "/url") + text_at(file, "/image") + text_at(file, "/path");
@@ -122,24 +136,28 @@ std::string plan(const json& status) {
   return section.text();
 }
 
-std::string tuning(const json& status) {
+std::string tuning(const json& status, const std::optional<LocalRegistry>& registry) {
   Section section("Tuning");
-  section.add(status, {{"Phase", "/tuning/phase", text_at},
-                       {"Progress", "",
-                        [](const json& all, const std::string&) { return progress_of(all); }},
-                       {"Attempt", "/tuning/attempt", number_text},
-                       {"Training loss", "/tuning/trainLoss", number_text},
-                       {"Evaluation loss before", "/tuning/evalLossBefore", number_text},
-                       {"Evaluation loss", "/tuning/evalLoss", number_text},
-                       {"Tokens per second", "/tuning/tokensPerSecond", number_text},
-                       {"Tuning key", "/tuning/tuningKey", text_at},
-                       {"Adapter", "/tuning/adapterDigest", text_at}});
+  add(section, status,
+      {{"Phase", "/tuning/phase", text_at},
+       {"Progress", "", [](const json& all, const std::string&) { return progress_of(all); }},
+       {"Attempt", "/tuning/attempt", number_text},
+       {"Training loss", "/tuning/trainLoss", number_text},
+       {"Evaluation loss before", "/tuning/evalLossBefore", number_text},
+       {"Evaluation loss", "/tuning/evalLoss", number_text},
+       {"Tokens per second", "/tuning/tokensPerSecond", number_text},
+       {"Tuning key", "/tuning/tuningKey", text_at},
+       {"Adapter", "/tuning/adapterDigest", text_at}});
   Section output(text_at(status, "/output/path").empty() ? "Image" : "Folder");
-  output.add(status, {{"Name", "/output/image", text_at},
-                      {"Path", "/output/path", text_at},
-                      {"Digest", "/output/digest", text_at},
-                      {"Size", "/output/sizeBytes", bytes_text},
-                      {"Pushed", "/output/pushedAt", text_at}});
+  add(output, status,
+      {{"Name", "/output/image", text_at},
+       {"Digest", "/output/digest", text_at},
+       {"Size", "/output/sizeBytes", bytes_text},
+       {"Pushed", "/output/pushedAt", text_at}});
+  const PullLines lines = pull_lines(status, registry);
+  output.add("Log in", lines.login);
+  output.add("Pull", lines.oras);
+  output.add("or", lines.docker);
   return section.text() + output.text();
 }
 
@@ -181,11 +199,12 @@ std::string incidents(const json& status, WallTime now) {
 }  // namespace
 
 std::string describe_text(const json& object, const std::vector<std::string>& event_lines,
-                          WallTime now) {
+                          WallTime now, const DescribeLook& look) {
   const json* found = member(object, "/status");
   const json status = found == nullptr ? json::object() : *found;
-  std::string text = head(object, status, now) + plan(status) + tuning(status) +
-                     conditions(status, now) + stages(status, now) + incidents(status, now);
+  std::string text = head(object, status, now, look.style) + plan(status) +
+                     tuning(status, look.registry) + conditions(status, now) + stages(status, now) +
+                     incidents(status, now);
   if (!event_lines.empty()) text += "Events:\n";
   for (const std::string& line : event_lines) text += "  " + line + "\n";
   return text;

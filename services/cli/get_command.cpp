@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "cli/get_watch.h"
 #include "cli/json_view.h"
 #include "cli/object_table.h"
 #include "cli/yaml_text.h"
@@ -44,6 +45,7 @@ json as_one_value(const std::vector<json>& objects, const Target& target) {
 Result<int> get(const CommandContext& context, const GetOptions& options) {
   const auto target = parse_target(options.arguments);
   if (!target) return tl::unexpected(target.error());
+  if (options.watch) return get_and_watch(context, options, *target);
   auto session = open_session(context);
   if (!session) return tl::unexpected(session.error());
   const auto objects = wanted_objects(context, *session, *target, options.all_namespaces);

@@ -17,8 +17,7 @@ using RepairTest = StackTest;
 
 TEST_F(RepairTest, ARetryIsANewPassOfTheSameGeneration) {
   up();
-  // Without its ConfigMap it is refused at once, each time it is looked at.
-  const std::string manifest = std::string(kManifest).substr(0, std::string(kManifest).find("---"));
+  const std::string manifest = refused_manifest();
   const auto applied = tunesmith({"apply", "-f", "-"}, manifest);
   ASSERT_EQ(applied.status.code, 0) << applied.error_output;
   EXPECT_EQ(tunesmith({"watch", "a"}).status.code, 1);
@@ -34,7 +33,8 @@ TEST_F(RepairTest, ARetryIsANewPassOfTheSameGeneration) {
   const json& second = observed[1]["data"]["workspace"];
   EXPECT_EQ(first["generation"], second["generation"]);
   EXPECT_NE(first.value("pass", "0"), second.value("pass", "0"));
-  EXPECT_EQ(tunesmith({"apply", "-f", "-"}, manifest).output, "workspace.kaito.sh/a unchanged\n");
+  EXPECT_EQ(tunesmith({"apply", "-f", "-"}, manifest).output,
+            "configmap/c unchanged\nworkspace.kaito.sh/a unchanged\n");
 
   const auto missing = tunesmith({"retry", "b", "a"});
   EXPECT_EQ(missing.status.code, 1);

@@ -62,26 +62,22 @@ Result<Retried> retry_one(const CommandContext& context, Session& session,
 }  // namespace
 
 Result<int> retry(const CommandContext& context, const std::vector<std::string>& arguments) {
-  const auto target = parse_target(arguments);
-  if (!target) return tl::unexpected(target.error());
-  if (target->kind != Kind::kWorkspace || target->names.empty()) {
-    return permanent("UsageError", "expected the names of Workspaces");
-  }
+  const auto names = parse_workspace_names(arguments);
+  if (!names) return tl::unexpected(names.error());
   auto session = open_session(context);
   if (!session) return tl::unexpected(session.error());
   int failed = 0;
-  for (const std::string& name : target->names) {
+  for (const std::string& name : *names) {
     const auto retried = retry_one(context, *session, name);
     if (!retried) {
       context.err << "error: " << retried.error().message << "\n";
       ++failed;
       continue;
     }
-    context.out << shown_name(target->kind, name) << " retried" << std::endl;
+    context.out << shown_name(Kind::kWorkspace, name) << " retried" << std::endl;
     if (retried->suspended) {
-      context.err << "Note: " << name
-                  << " is suspended and goes on when the annotation tunesmith.dev/suspend is "
-                     "removed.\n";
+      context.err << "Note: " << name << " is suspended; `tunesmith resume " << name
+                  << "` lets it go on.\n";
       continue;
     }
     const auto seen = wait_until_seen(context, *session, name, retried->revision);

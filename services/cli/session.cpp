@@ -87,7 +87,7 @@ Result<std::unique_ptr<bus::Connection>> open_bus_as_admin(const CommandContext&
 }
 
 std::optional<Kind> kind_from(const std::string& word) {
-  for (const char* name : {"workspace", "workspaces", "ws", "workspace.kaito.sh",
+  for (const char* name : {"workspace", "workspaces", "ws", "wk", "workspace.kaito.sh",
                            "workspaces.kaito.sh", "Workspace"}) {
     if (word == name) return Kind::kWorkspace;
   }

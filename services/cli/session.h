@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "bus/connection.h"
+#include "cli/style.h"
 #include "runtime/result.h"
 
 namespace tunesmith::cli {
@@ -27,6 +28,9 @@ struct CommandContext {
   std::ostream& err;
   std::stop_token stop;   // Ctrl-C
   bool terminal = false;  // out is one
+  bool colours = false;   // out shows them
+
+  Style style() const { return Style(colours); }
 };
 
 struct Session {

@@ -15,6 +15,7 @@
 
 #include "cli/nats_access.h"
 #include "cli/yaml_text.h"
+#include "runtime/base64.h"
 #include "runtime/process.h"
 #include "runtime/text.h"
 
@@ -27,22 +28,6 @@ using nlohmann::json;
 constexpr const char* kRegistryUser = "demo";
 constexpr std::array<const char*, 4> kControlServices{"watcher", "planner", "image-builder",
                                                       "provisioner"};
-
-std::string base64(const std::string& bytes) {
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k) {
-      group = group << 8 | (i + k < bytes.size() ? static_cast<unsigned char>(bytes[i + k]) : 0U);
-    }
-    for (std::size_t k = 0; k < 4; ++k) {
-      text += i + k > bytes.size() ? '=' : kDigits[group >> (18 - 6 * k) & 63];
-    }
-  }
-  return text;
-}
 
 // Makes one stack's files; the first failure is kept and ends the rest.
 class StackWriter {
@@ -125,7 +110,7 @@ class StackWriter {
     if (auto written = write_file(paths_.auth("registry.htpasswd"), *hashed, 0600); !written) {
       return written;
     }
-    const json login = {{"auth", base64(std::string(kRegistryUser) + ":" + *registry)}};
+    const json login = {{"auth", base64_encode(std::string(kRegistryUser) + ":" + *registry)}};
     const json docker_config = {{"auths", {{kRegistryName, login}, {registry_address(), login}}}};
     return write_file(paths_.secrets() / "default" / kRegistrySecret, docker_config.dump(2) + "\n",
                       0600);

@@ -40,6 +40,13 @@ data:
         num_train_epochs: 1
 )";
 
+// What only the planner refuses, at once and each time: 4-bit weights contradict the method.
+inline std::string refused_manifest() {
+  std::string text = kManifest;
+  text.replace(text.find("qlora"), 5, "lora");
+  return text + "      QuantizationConfig: {load_in_4bit: true}\n";
+}
+
 class StackTest : public testing::Test {
  protected:
   ~StackTest() override {

@@ -163,7 +163,7 @@ TEST_F(StackTest, ExitCodesTellUsageFromFailure) {
   EXPECT_EQ(tunesmith({"watch", "a", "b"}).status.code, 2);
   EXPECT_EQ(tunesmith({"up", "--connect-to", "nonsense"}).status.code, 2);
   const auto no_stack = tunesmith({"get"});
-  EXPECT_EQ(no_stack.status.code, 1);
+  EXPECT_EQ(no_stack.status.code, 3);
   EXPECT_THAT(no_stack.error_output, HasSubstr("tunesmith up"));
   EXPECT_EQ(tunesmith({"--version"}).output.substr(0, 10), "tunesmith ");
 }

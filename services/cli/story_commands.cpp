@@ -1,4 +1,5 @@
-// `tunesmith describe`, `tunesmith events` and `tunesmith bus init`.
+// `tunesmith describe`, `tunesmith events`, its timeline, and `tunesmith bus init`.
+#include <cstdlib>
 #include <deque>
 #include <nlohmann/json.hpp>
 
@@ -7,6 +8,9 @@
 #include "cli/describe_text.h"
 #include "cli/event_text.h"
 #include "cli/json_view.h"
+#include "cli/stack_state.h"
+#include "cli/timeline.h"
+#include "workspace/spelling.h"
 
 namespace tunesmith::cli {
 namespace {
@@ -24,6 +28,47 @@ Result<std::string> uid_of(const CommandContext& context, Session& session,
   if (!entry) return tl::unexpected(entry.error());
   if (!*entry) return "";
   return text_at(json::parse((*entry)->value, nullptr, false), "/metadata/uid");
+}
+
+// The registry of the stack in this folder, if there is one.
+std::optional<LocalRegistry> local_registry(const CommandContext& context) {
+  const StackPaths paths{context.dir};
+  const auto state = read_stack_state(paths);
+  if (!state || !*state || (*state)->registry_port == 0) return std::nullopt;
+  return LocalRegistry{(*state)->registry_name,
+                       "127.0.0.1:" + std::to_string((*state)->registry_port),
+                       (*state)->registry_user, paths.auth("registry-password")};
+}
+
+bool is_utf8_terminal() {
+  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): read only
+    if (value == nullptr || *value == '\0') continue;
+    const std::string locale = workspace::lower(value);
+    return locale.find("utf-8") != std::string::npos || locale.find("utf8") != std::string::npos;
+  }
+  return false;
+}
+
+Result<int> timeline(const CommandContext& context, const EventsOptions& options) {
+  auto opened = open_workspace(context, options.arguments);
+  if (!opened) return tl::unexpected(opened.error());
+  auto& [session, object] = *opened;
+  const auto status = get_status(session, context.name_space, text_at(object, "/metadata/name"));
+  if (!status) return tl::unexpected(status.error());
+  std::vector<json> events;
+  const auto read = session.connection->read_events(
+      text_at(object, "/metadata/uid"), false,
+      [&](const bus::IncomingEvent& event) {
+        events.push_back(event_json(event));
+        return true;
+      },
+      context.stop);
+  if (!read) return tl::unexpected(read.error());
+  const auto drawn = timeline_of(*status, events, std::chrono::system_clock::now());
+  context.out << timeline_text(
+      drawn, {.width = terminal_width(), .utf8 = is_utf8_terminal(), .style = context.style()});
+  return 0;
 }
 
 }  // namespace
@@ -46,11 +91,13 @@ Result<int> describe(const CommandContext& context, const std::vector<std::strin
       context.stop);
   if (!read) return tl::unexpected(read.error());
   context.out << describe_text(object, {lines.begin(), lines.end()},
-                               std::chrono::system_clock::now());
+                               std::chrono::system_clock::now(),
+                               {context.style(), local_registry(context)});
   return 0;
 }
 
 Result<int> events(const CommandContext& context, const EventsOptions& options) {
+  if (options.timeline) return timeline(context, options);
   std::string name;
   if (!options.arguments.empty()) {
     const auto given = parse_workspace_name(options.arguments);

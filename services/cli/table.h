@@ -15,4 +15,8 @@ struct Table {
 // breaks in cells become spaces.
 std::string to_text(const Table& table);
 
+// One more row below a table that was printed before: its cells begin where the table's do, unless
+// they are wider.
+std::string row_below(const Table& table, const std::vector<std::string>& row);
+
 }  // namespace tunesmith::cli

@@ -19,6 +19,12 @@ TEST(Table, EmptyCellsAndLineBreaksKeepTheShape) {
             "    two lines   z\n");
 }
 
+TEST(Table, ALaterRowStandsBelowTheFirstOnes) {
+  const Table table{{"NAME", "AGE", "X"}, {{"long-name", "3m", "x"}}};
+  EXPECT_EQ(row_below(table, {"a", "10m", "y"}), "a           10m   y\n");
+  EXPECT_EQ(row_below(table, {"a-much-longer-name", "1", "y"}), "a-much-longer-name   1     y\n");
+}
+
 TEST(Table, HeadersAreOptional) { EXPECT_EQ(to_text({{}, {{"a", "b"}}}), "a   b\n"); }
 
 }  // namespace

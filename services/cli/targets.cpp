@@ -1,9 +1,6 @@
-#include <iostream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
-#include "runtime/text.h"
 
 namespace tunesmith::cli {
 
@@ -29,6 +26,15 @@ Result<Target> parse_target(const std::vector<std::string>& arguments) {
   return target;
 }
 
+Result<std::vector<std::string>> parse_workspace_names(const std::vector<std::string>& arguments) {
+  auto target = parse_target(arguments);
+  if (!target) return tl::unexpected(target.error());
+  if (target->kind != Kind::kWorkspace || target->names.empty()) {
+    return permanent("UsageError", "expected the names of Workspaces");
+  }
+  return std::move(target->names);
+}
+
 Result<std::string> parse_workspace_name(const std::vector<std::string>& arguments) {
   const auto target = parse_target(arguments);
   if (!target) return tl::unexpected(target.error());
@@ -47,11 +53,6 @@ Result<std::pair<Session, nlohmann::json>> open_workspace(
   auto object = get_object(*session, Kind::kWorkspace, context.name_space, *name);
   if (!object) return tl::unexpected(object.error());
   return std::pair(std::move(*session), std::move(*object));
-}
-
-Result<std::string> read_input(const std::string& file) {
-  if (file != "-") return read_file(file);
-  return std::string(std::istreambuf_iterator<char>(std::cin), std::istreambuf_iterator<char>());
 }
 
 }  // namespace tunesmith::cli

@@ -1,6 +1,3 @@
-#include <sys/ioctl.h>
-#include <unistd.h>
-
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
@@ -13,11 +10,6 @@ namespace tunesmith::cli {
 namespace {
 
 using nlohmann::json;
-
-std::size_t terminal_width() {
-  winsize size{};
-  return ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
-}
 
 // Shows one Workspace as its entries change, and knows when to end.
 class Follower {
