@@ -139,7 +139,7 @@ TEST_F(PlanCommandTest, ARefusalHasItsReasonAndExitCode) {
   EXPECT_EQ(tunesmith({"plan", "p"}).status.code, 3) << "an applied one needs a stack";
 }
 
-// A connection as one of the services.
+// A connection as one of the services, or as the command.
 std::unique_ptr<bus::Connection> connected_as(const StackPaths& paths, const std::string& service) {
   auto config = ConfigReader::open(paths.config(service + ".yaml"),
                                    [](const std::string&) { return std::optional<std::string>(); });
