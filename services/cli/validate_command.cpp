@@ -11,12 +11,17 @@ namespace tunesmith::cli {
 namespace {
 
 // What the stack of this folder lets through, when there is one.
-std::vector<std::string> hosts_of_stack(const CommandContext& context) {
+workspace::ValidationOptions rules_of_stack(const CommandContext& context) {
+  workspace::ValidationOptions rules;
   const auto file = StackPaths{context.dir}.config("cli.yaml");
-  if (!std::filesystem::exists(file)) return {};
+  if (!std::filesystem::exists(file)) return rules;
   auto config =
       ConfigReader::open(file, [](const std::string&) { return std::optional<std::string>(); });
-  return config ? config->texts("allowed_data_hosts", {}) : std::vector<std::string>{};
+  if (!config) return rules;
+  const auto hosts = config->texts("allowed_data_hosts", {});
+  rules.allowed_data_hosts = {hosts.begin(), hosts.end()};
+  rules.allowed_data_paths = config->texts("allowed_data_paths", {});
+  return rules;
 }
 
 std::string one_line(std::string text) {
@@ -35,10 +40,9 @@ std::string called(const CheckedDocument& document) {
 Result<int> validate(const CommandContext& context, const ValidateOptions& options) {
   const Documents documents =
       read_documents(options.files, context.name_space, options.namespace_given);
-  workspace::ValidationOptions rules;
-  for (const auto& hosts : {hosts_of_stack(context), options.allowed_data_hosts}) {
-    rules.allowed_data_hosts.insert(hosts.begin(), hosts.end());
-  }
+  auto rules = rules_of_stack(context);
+  rules.allowed_data_hosts.insert(options.allowed_data_hosts.begin(),
+                                  options.allowed_data_hosts.end());
   const auto checked = check_documents(documents, rules);
   if (checked.empty()) return permanent("UsageError", "the files hold no objects");
   bool valid = true;
