@@ -72,9 +72,9 @@ void add_secret_set(CLI::App& secrets, Arguments& arguments) {
   auto* user = command->add_option("--docker-username", secret.docker_username, "its user");
   auto* password = command->add_flag("--password-stdin", secret.password_stdin,
                                      "read the password from standard input");
+  // In a ring: CLI11 tells several needs in no certain order.
   server->needs(user);
-  server->needs(password);
-  user->needs(server);
+  user->needs(password);
   password->needs(server);
   command
       ->add_option("--from-file", secret.from_files,

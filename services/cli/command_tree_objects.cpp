@@ -93,14 +93,11 @@ void add_events(CLI::App& app, Arguments& arguments) {
       add_object_command(app, arguments, "events", "what the services announced",
                          {"my-workspace", "my-workspace -f", "my-workspace --timeline"});
   command->add_option("name", arguments.events.arguments, "[workspace] NAME");
-  auto* follow = command->add_flag("-f,--follow", arguments.events.follow, "go on with new ones");
-  auto* output = command->add_option("-o,--output", arguments.events.output, "json")
-                     ->check(CLI::IsMember({"json"}));
-  command
-      ->add_flag("--timeline", arguments.events.timeline,
-                 "stages and waits as bars, attempts and incidents marked, with their times")
-      ->excludes(follow)
-      ->excludes(output);
+  command->add_flag("-f,--follow", arguments.events.follow, "go on with new ones");
+  command->add_option("-o,--output", arguments.events.output, "json")
+      ->check(CLI::IsMember({"json"}));
+  command->add_flag("--timeline", arguments.events.timeline,
+                    "stages and waits as bars, attempts and incidents marked, with their times");
   on_call(*command, arguments, [&arguments](const CommandContext& context) {
     return events(context, arguments.events);
   });

@@ -51,6 +51,9 @@ bool is_utf8_terminal() {
 }
 
 Result<int> timeline(const CommandContext& context, const EventsOptions& options) {
+  if (options.follow || !options.output.empty()) {
+    return permanent("UsageError", "events: --timeline goes without --follow and --output");
+  }
   auto opened = open_workspace(context, options.arguments);
   if (!opened) return tl::unexpected(opened.error());
   auto& [session, object] = *opened;
