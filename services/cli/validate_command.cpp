@@ -21,6 +21,7 @@ workspace::ValidationOptions rules_of_stack(const CommandContext& context) {
   const auto hosts = config->texts("allowed_data_hosts", {});
   rules.allowed_data_hosts = {hosts.begin(), hosts.end()};
   rules.allowed_data_paths = config->texts("allowed_data_paths", {});
+  rules.allowed_host_paths = config->texts("allowed_host_paths", {});
   return rules;
 }
 
