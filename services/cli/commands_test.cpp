@@ -191,12 +191,14 @@ TEST_F(CommandsTest, TheLifeOfAWorkspaceIsToldAndChanged) {
 
   EXPECT_EQ(tunesmith({"delete", "a"}).status.code, 0);
   std::size_t batches = 0;
-  ASSERT_TRUE(worker->logs().read(uid, false,
-                                  [&](const std::vector<bus::LogLine>&, std::uint64_t) {
-                                    ++batches;
-                                    return true;
-                                  },
-                                  {}));
+  ASSERT_TRUE(connected_as(paths_, "cli")
+                  ->logs()
+                  .read(uid, false,
+                        [&](const std::vector<bus::LogLine>&, std::uint64_t) {
+                          ++batches;
+                          return true;
+                        },
+                        {}));
   EXPECT_EQ(batches, 0u) << "the lines go with the Workspace";
   EXPECT_EQ(tunesmith({"logs", "a"}).status.code, 1);
 }
