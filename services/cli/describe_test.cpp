@@ -7,6 +7,7 @@
 #include "cli/describe_text.h"
 #include "cli/reasons.h"
 #include "runtime/text.h"
+#include "workspace/workspace.h"
 
 namespace tunesmith::cli {
 namespace {
@@ -17,8 +18,10 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 json workspace(const json& status) {
-  return {{"metadata", {{"name", "a"}, {"namespace", "default"}, {"generation", 1}}},
-          {"status", status}};
+  json object = {{"metadata", {{"name", "a"}, {"namespace", "default"}, {"generation", 1}}},
+                 {"status", status}};
+  object["status"]["observedAnnotations"] = tunesmith::workspace::annotations_hash(object);
+  return object;
 }
 
 std::string described(const json& status, const DescribeLook& look = {}) {
