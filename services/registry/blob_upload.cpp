@@ -131,8 +131,13 @@ Result<void> Upload::send_chunk() {
   const auto response = put(std::move(request));
   if (!response) return tl::unexpected(response.error());
   if (response->status != 202) return refused(*response);
-  const auto told = bytes_in(response->header("Range"));
-  offset_ = std::min(told.value_or(offset_ + size), blob_.size_bytes);
+  const std::uint64_t reached = bytes_in(response->header("Range")).value_or(offset_ + size);
+  if (reached <= offset_) {  // without a wait it would be sent for ever
+    return transient("RegistryUnavailable", "registry " + session_.target().registry +
+                                                " took nothing of the piece at byte " +
+                                                std::to_string(offset_));
+  }
+  offset_ = std::min(reached, blob_.size_bytes);
   return moved(*response);
 }
 

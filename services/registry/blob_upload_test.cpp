@@ -88,6 +88,13 @@ TEST_F(BlobUploadTest, CutChunkGoesOnAtTheByteTheRegistryHas) {
   EXPECT_THAT(registry.requests(), Contains("PATCH 500-1499"));
 }
 
+TEST_F(BlobUploadTest, ARegistryThatTakesNothingIsWaitedForAndNotFloodedWithTheSamePiece) {
+  OddRegistry registry({.deaf_answers = 3});
+  ASSERT_TRUE(upload(registry));
+  EXPECT_EQ(registry.blob(), content_);
+  EXPECT_EQ(waits_, 3);
+}
+
 TEST_F(BlobUploadTest, ForgottenUploadBeginsAnew) {
   OddRegistry registry({.forgotten_uploads = 1});
   ASSERT_TRUE(upload(registry));

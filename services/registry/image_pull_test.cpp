@@ -11,6 +11,7 @@
 #include "registry/pull_secrets.h"
 #include "registry/testing/image_maker.h"
 #include "runtime/base64.h"
+#include "runtime/http_test_server.h"
 #include "runtime/sha256.h"
 
 namespace tunesmith::registry {
@@ -140,6 +141,25 @@ TEST_F(ImagePullTest, GoesOnAfterARegistryDied) {
   ASSERT_TRUE(pulled) << pulled.error().message;
   EXPECT_TRUE(killed);
   EXPECT_EQ(bytes_of(file), bytes_of(image.layers[0].file));
+}
+
+// The host's silence would be noticed after a minute; one that sends a byte now and then, never.
+TEST_F(ImagePullTest, TheDeadlineEndsABlobThatDoesNotCome) {
+  const SilentServer server;
+  const std::string host = "127.0.0.1:" + std::to_string(server.port);
+  RegistryOptions options;
+  options.insecure_registries.insert(host);
+  options.request_timeout = 50ms;
+  RegistryClient silent(http_, clock_, options,
+                        {.registry = host, .repository = "a", .tag = "v1", .digest = {}}, {},
+                        Access::kPull);
+  auto call = this->call();
+  call.deadline = clock_.steady_now() + 100ms;
+  const PulledLayer layer{"sha256:" + std::string(64, 'a'), 1000, ""};
+  const auto pulled = pull_layer(silent, layer, folder_.path / "pulled", call);
+  ASSERT_FALSE(pulled);
+  EXPECT_EQ(pulled.error().reason, "TimedOut");
+  EXPECT_THAT(pulled.error().message, HasSubstr("did not end within"));
 }
 
 TEST_F(ImagePullTest, OtherBytesThanTheDigestSaysAreRefused) {

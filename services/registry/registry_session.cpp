@@ -74,8 +74,18 @@ Result<std::string> RegistrySession::resolve(const std::string& location) const 
   return location;
 }
 
+// However slowly a registry sends or takes a blob: its deadline is that of the call. What begins
+// just before it has the time of a request.
+void RegistrySession::bound(HttpRequest& request, const RegistryCall& call) const {
+  using std::chrono::milliseconds;
+  if (call.deadline == Clock::SteadyTime::max() || request.total_timeout.count() != 0) return;
+  const auto left = std::chrono::duration_cast<milliseconds>(call.deadline - clock_.steady_now());
+  request.total_timeout = std::max(left, options_.request_timeout);
+}
+
 Result<HttpResponse> RegistrySession::send_once(HttpRequest request, const RegistryCall& call) {
   request.stop = call.stop;
+  bound(request, call);
   const bool ours = is_ours(request.url);
   const auto authorise = [&request](const std::string& header) {
     request.headers.erase("Authorization");

@@ -82,6 +82,7 @@ class RegistrySession {
 
  private:
   bool is_ours(const std::string& url) const;
+  void bound(HttpRequest& request, const RegistryCall& call) const;
 
   const HttpClient& http_;
   const Clock& clock_;

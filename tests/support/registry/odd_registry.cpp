@@ -64,6 +64,11 @@ void OddRegistry::State::chunk(const httplib::Request& request, httplib::Respons
   } else if (!range.starts_with(std::to_string(received.size()) + "-") || !ours(request)) {
     response.status = 416;
     locate(response);
+  } else if (options.deaf_answers > 0) {
+    --options.deaf_answers;
+    response.status = 202;
+    locate(response);
+    if (received.empty()) response.set_header("Range", "0-0");
   } else if (options.lost_chunks > 0) {
     --options.lost_chunks;
     received += request.body.substr(0, request.body.size() / 2);

@@ -15,6 +15,7 @@ struct OddRegistryOptions {
   int busy_answers = 0;             // that many 429 with Retry-After: 0 to PATCH
   int lost_chunks = 0;              // that many PATCH keep half of their bytes and answer 500
   int forgotten_uploads = 0;        // that many PATCH answer 404 and forget the upload
+  int deaf_answers = 0;             // that many PATCH are accepted and nothing of them is kept
   int wrong_digests = 0;            // that many PUT answer 400 DIGEST_INVALID; -1 = all
 };
 
