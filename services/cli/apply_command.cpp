@@ -6,6 +6,7 @@
 
 #include "cli/apply_plan.h"
 #include "cli/commands.h"
+#include "cli/deletion_wait.h"
 #include "cli/json_view.h"
 #include "cli/manifest_input.h"
 #include "runtime/text.h"
@@ -17,6 +18,7 @@ namespace {
 using nlohmann::json;
 
 constexpr int kMaxConflicts = 8;
+constexpr std::chrono::seconds kDeletionPatience{60};
 
 // A random UUID, version 4.
 std::string make_uid() {
@@ -53,8 +55,10 @@ Result<int> admit(const CommandContext& context, Session& session,
       if (!stored && !document.name.empty()) return tl::unexpected(stored.error());
       const json before =
           stored && *stored ? json::parse((*stored)->value, nullptr, false) : json();
-      admission = before.is_object() ? workspace::validate_update(before, document.object, options)
-                                     : workspace::validate_workspace(document.object, options);
+      const bool new_one =  // what is being deleted will be gone when this is written
+          !before.is_object() || member(before, "/metadata/deletionTimestamp") != nullptr;
+      admission = new_one ? workspace::validate_workspace(document.object, options)
+                          : workspace::validate_update(before, document.object, options);
     }
     const std::string name = shown_name(document.kind, document.name);
     for (const std::string& warning : admission.warnings) {
@@ -90,6 +94,24 @@ Result<Change> store(Session& session, const Document& document) {
   }
 }
 
+// What is being deleted is waited for, then made anew.
+Result<Change> store_when_free(const CommandContext& context, Session& session,
+                               const Document& document) {
+  auto change = store(session, document);
+  if (change || change.error().reason != "BeingDeleted") return change;
+  const std::string shown = shown_name(document.kind, document.name);
+  context.err << "Note: " << shown << " is still being deleted; waiting up to "
+              << kDeletionPatience.count() << " s until it is gone" << std::endl;
+  const auto gone = wait_until_deleted(*session.workspaces,
+                                       key_of(document.kind, document.name_space, document.name),
+                                       kDeletionPatience, context.stop);
+  if (!gone) return tl::unexpected(gone.error());
+  if (*gone) return store(session, document);
+  return permanent("BeingDeleted", shown +
+                                       " is still being deleted; apply it again when it is gone "
+                                       "(`tunesmith describe` says what it waits for)");
+}
+
 // The watcher reads a ConfigMap once per generation, so a change of it alone reaches nobody.
 // `changed` are the keys this apply wrote.
 Result<void> tell_users_of(const CommandContext& context, Session& session,
@@ -100,9 +122,11 @@ Result<void> tell_users_of(const CommandContext& context, Session& session,
     const std::string name = text_at(workspace, "/metadata/name");
     if (text_at(workspace, "/tuning/config") != config_map.name) continue;
     if (changed.count(key_of(Kind::kWorkspace, config_map.name_space, name)) > 0) continue;
-    context.err << "Note: workspace.kaito.sh/" << name
-                << " keeps the training configuration it was planned with: a changed ConfigMap "
-                   "alone does not restart it. Delete and apply it again, or change its spec.\n";
+    context.err
+        << "Note: workspace.kaito.sh/" << name
+        << " keeps the training configuration it was planned with: a ConfigMap is read once "
+           "per generation. To train with the new one, name it differently and change "
+           "tuning.config, or delete the Workspace and apply it again.\n";
   }
   return {};
 }
@@ -125,7 +149,7 @@ Result<int> apply(const CommandContext& context, const std::vector<std::string>&
   if (*refused > 0) return 1;
   std::set<std::string> changed;
   for (const Document& document : documents) {
-    const auto change = store(*session, document);
+    const auto change = store_when_free(context, *session, document);
     if (!change) return tl::unexpected(change.error());
     context.out << shown_name(document.kind, document.name) << " " << word_of(*change) << std::endl;
     if (*change != Change::kUnchanged) {

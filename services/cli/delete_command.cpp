@@ -2,6 +2,7 @@
 
 #include "cli/apply_plan.h"
 #include "cli/commands.h"
+#include "cli/deletion_wait.h"
 #include "cli/manifest_input.h"
 #include "runtime/text.h"
 
@@ -57,29 +58,6 @@ Result<void> mark(Session& session, const Doomed& doomed) {
   return tl::unexpected(marked.error());
 }
 
-// Blocks on the bucket's watch. False when it was interrupted.
-Result<bool> wait_until_gone(const CommandContext& context, Session& session,
-                             const Doomed& doomed) {
-  const std::string key = key_of(doomed.kind, doomed.name_space, doomed.name);
-  std::stop_source enough;
-  const std::stop_callback on_ctrl_c(context.stop, [&] { enough.request_stop(); });
-  bool there = false, gone = false;
-  const auto watched = session.workspaces->watch(
-      key,
-      [&](const bus::KeyValueEntry& entry) {
-        there = !entry.deleted;
-        gone = entry.deleted;
-        if (gone) enough.request_stop();
-      },
-      [&] {
-        gone = !there;
-        if (gone) enough.request_stop();
-      },
-      enough.get_token());
-  if (!watched) return tl::unexpected(watched.error());
-  return gone;
-}
-
 Result<void> remove_one(Session& session, const Doomed& doomed) {
   if (doomed.kind == Kind::kConfigMap) {
     return session.workspaces->remove(key_of(doomed.kind, doomed.name_space, doomed.name));
@@ -109,7 +87,9 @@ Result<int> remove(const CommandContext& context, const DeleteOptions& options) 
       return tl::unexpected(removed.error());
     }
     if (options.wait) {
-      const auto gone = wait_until_gone(context, *session, one);
+      const auto gone =
+          wait_until_deleted(*session->workspaces, key_of(one.kind, one.name_space, one.name),
+                             std::nullopt, context.stop);
       if (!gone) return tl::unexpected(gone.error());
       if (!*gone) return permanent("Stopped", one.name + " is still being deleted");
     }

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <thread>
 
 #include "cli/readiness.h"
 #include "cli/stack_fixture.h"
@@ -116,13 +117,13 @@ TEST_F(StackTest, ObjectsAreAppliedShownAndDeleted) {
   changed.replace(changed.find("num_train_epochs: 1"), 19, "num_train_epochs: 2");
   done = tunesmith({"apply", "-f", "-"}, changed);
   EXPECT_EQ(done.output, "configmap/c configured\nworkspace.kaito.sh/a unchanged\n");
-  EXPECT_THAT(done.error_output, HasSubstr("a changed ConfigMap alone does not restart it"));
+  EXPECT_THAT(done.error_output, HasSubstr("a ConfigMap is read once per generation"));
 
   changed.replace(changed.find("num_train_epochs: 2"), 19, "num_train_epochs: 3");
   changed.replace(changed.find("/a:1"), 4, "/a:2");
   done = tunesmith({"apply", "-f", "-"}, changed);
   EXPECT_EQ(done.output, "configmap/c configured\nworkspace.kaito.sh/a configured\n");
-  EXPECT_THAT(done.error_output, Not(HasSubstr("does not restart it")));
+  EXPECT_THAT(done.error_output, Not(HasSubstr("read once per generation")));
 
   const json object = json::parse(tunesmith({"get", "ws", "a", "-o", "json"}).output);
   EXPECT_EQ(object["metadata"]["generation"], 2);
@@ -141,6 +142,34 @@ TEST_F(StackTest, ObjectsAreAppliedShownAndDeleted) {
   EXPECT_EQ(done.error_output, "error: workspaces.kaito.sh \"a\" not found\n");
   EXPECT_EQ(tunesmith({"delete", "ws", "a", "--ignore-not-found"}).status.code, 0);
   EXPECT_EQ(tunesmith({"delete", "ws", "a"}).status.code, 1);
+}
+
+// Also when it is quite another Workspace: what may not change in an update may here.
+TEST_F(StackTest, WhatIsStillBeingDeletedIsMadeAnewWhenItIsGone) {
+  up();
+  std::string manifest = kManifest;
+  ASSERT_EQ(tunesmith({"apply", "-f", "-"}, manifest).status.code, 0);
+  const pid_t cleaner = child("provisioner").pid;
+  ASSERT_EQ(::kill(cleaner, SIGSTOP), 0);
+  EXPECT_EQ(tunesmith({"delete", "a", "--wait=false"}).status.code, 0);
+  manifest.replace(manifest.find("Standard_NC24ads_A100_v4"), 24, "Standard_NC96ads_A100_v4");
+  const auto told = dir_ / "told";
+  std::thread other([&] {
+    const auto done =
+        run_process({.argv = {"/bin/sh", "-c", "exec \"$0\" apply -f - 2>\"$1\"",
+                              std::string(TUNESMITH_BIN_DIR) + "/tunesmith", told.string()},
+                     .environment = {{"TUNESMITH_HOME", dir_.string()}},
+                     .input = manifest},
+                    std::chrono::minutes(2), {});
+    ASSERT_TRUE(done);
+    EXPECT_EQ(done->status.code, 0) << read_file(told).value_or("");
+    EXPECT_EQ(done->output, "configmap/c unchanged\nworkspace.kaito.sh/a created\n");
+  });
+  EXPECT_TRUE(becomes([&] {
+    return read_file(told).value_or("").find("is still being deleted") != std::string::npos;
+  }));
+  ASSERT_EQ(::kill(cleaner, SIGCONT), 0);
+  other.join();
 }
 
 TEST_F(StackTest, NothingIsSentWhenAnyDocumentIsRefused) {
