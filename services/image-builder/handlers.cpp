@@ -5,8 +5,8 @@
 #include "bus/standing_watch.h"
 #include "image-builder/adapter_image.h"
 #include "image-builder/output_folder.h"
+#include "image-builder/output_image.h"
 #include "image-builder/push_folder.h"
-#include "registry/push_secret.h"
 
 namespace tunesmith::image_builder {
 
@@ -16,24 +16,6 @@ using bus::Disposition;
 namespace v1 = events::v1;
 
 constexpr std::chrono::seconds kBusRetry{5};
-
-std::string key_in(const registry::RemoteManifest& manifest) {
-  const auto annotations = registry::annotations_in(manifest.body);
-  const auto found = annotations.find(kTuningKeyAnnotation);
-  return found == annotations.end() ? "" : found->second;
-}
-
-tl::unexpected<Failure> tag_taken(const v1::Plan& plan, const registry::RemoteManifest& holds) {
-  const std::string key = key_in(holds);
-  return permanent(
-      "OutputTagTaken",
-      "the tag of " + plan.output().image() + " already holds " +
-          (key.empty() ? "an image that tunesmith did not make"
-                       : "the adapter of another tuning (key " + key.substr(0, 12) + "…)") +
-          ", " + holds.digest +
-          "; choose another tag, delete that one, or allow overwriting it with the annotation "
-          "tunesmith.dev/replace-tag: \"true\"");
-}
 
 std::string shown_output(const v1::Plan& plan) {
   return plan.output().volume_path().empty() ? plan.output().image() : plan.output().volume_path();
@@ -62,12 +44,6 @@ Log log_for(const Log& log, const v1::WorkspaceRef& workspace, const bus::Incomi
 }
 
 }  // namespace
-
-struct Handlers::Output {
-  std::unique_ptr<registry::RegistryClient> client;
-  std::string tag;
-  std::optional<registry::RemoteManifest> holds;  // ours, when there is one
-};
 
 struct Handlers::Patience {
   Clock::SteadyTime since;
@@ -152,54 +128,12 @@ Disposition Handlers::on_adapter_ready(const bus::IncomingEvent& incoming, std::
 Result<void> Handlers::check_output(const v1::WorkspaceRef& workspace, const v1::Plan& plan,
                                     const registry::RegistryCall& call) {
   if (plan.output().volume_path().empty()) {
-    const auto output = open_output(workspace, plan, true, call);
+    const auto output =
+        open_output_image({world_.http, world_.clock, options_}, workspace, plan, true, call);
     return output ? Result<void>() : tl::unexpected(output.error());
   }
   const auto folder = OutputFolder::open(plan, options_.allowed_host_paths);
   return folder ? Result<void>() : tl::unexpected(folder.error());
-}
-
-Result<Handlers::Output> Handlers::open_output(const v1::WorkspaceRef& workspace,
-                                               const v1::Plan& plan, bool check_right,
-                                               const registry::RegistryCall& call) {
-  const auto target = workspace::parse_image_reference(plan.output().image());
-  if (!target) return tl::unexpected(target.error());
-  if (!target->digest.empty()) {
-    return permanent("ImageReferenceInvalid",
-                     "the output image " + plan.output().image() +
-                         " names a digest, which only the content can decide; name a tag");
-  }
-  auto credentials = this->credentials(workspace, plan, target->registry, call);
-  if (!credentials) return tl::unexpected(credentials.error());
-  Output output{.client = std::make_unique<registry::RegistryClient>(
-                    world_.http, world_.clock, options_.registry, *target, *std::move(credentials)),
-                .tag = target->tag,
-                .holds = std::nullopt};
-  if (check_right) {
-    if (const auto right = output.client->check_push(call); !right) {
-      return tl::unexpected(right.error());
-    }
-  }
-  auto holds = output.client->manifest(target->tag, call);
-  if (!holds) return tl::unexpected(holds.error());
-  const bool ours = *holds && key_in(**holds) == plan.tuning_key();
-  if (*holds && !ours && !plan.output().replace_tag()) return tag_taken(plan, **holds);
-  if (ours) output.holds = *std::move(holds);
-  return output;
-}
-
-Result<registry::RegistryCredentials> Handlers::credentials(const v1::WorkspaceRef& workspace,
-                                                            const v1::Plan& plan,
-                                                            const std::string& registry,
-                                                            const registry::RegistryCall& call) {
-  auto found = registry::read_push_secret(options_.secrets_dir, workspace.namespace_(),
-                                          plan.output().image_push_secret(), registry, world_.clock,
-                                          options_.registry, call);
-  if (!found || !found->anonymous() || !options_.azure || !registry::is_azure_registry(registry)) {
-    return found;
-  }
-  return registry::exchange_azure_identity(world_.http, world_.clock, options_.registry,
-                                           *options_.azure, "https://" + registry, call);
 }
 
 Result<v1::ImagePushed> Handlers::push(const v1::AdapterReady& ready, PushProgress& progress,
@@ -208,7 +142,8 @@ Result<v1::ImagePushed> Handlers::push(const v1::AdapterReady& ready, PushProgre
   if (!plan.output().volume_path().empty()) return store_in_folder(ready, call);
   auto first_contact = call;
   first_contact.waits = false;
-  const auto output = open_output(ready.workspace(), plan, false, first_contact);
+  const auto output = open_output_image({world_.http, world_.clock, options_}, ready.workspace(),
+                                        plan, false, first_contact);
   if (!output) return tl::unexpected(output.error());
 
   auto pushed = about<v1::ImagePushed>(ready.workspace());

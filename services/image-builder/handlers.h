@@ -8,7 +8,6 @@
 #include <optional>
 #include <stop_token>
 #include <string>
-#include <vector>
 
 #include "bus/connection.h"
 #include "bus/current.h"
@@ -16,9 +15,9 @@
 #include "bus/held_events.h"
 #include "bus/key_value.h"
 #include "bus/object_store.h"
+#include "image-builder/builder_options.h"
 #include "image-builder/metrics.h"
 #include "image-builder/push_progress.h"
-#include "registry/azure_exchange.h"
 #include "registry/registry_client.h"
 #include "runtime/clock.h"
 #include "runtime/http_client.h"
@@ -27,20 +26,6 @@
 #include "tunesmith/events/v1/planning.pb.h"
 
 namespace tunesmith::image_builder {
-
-struct BuilderOptions {
-  std::filesystem::path secrets_dir;
-  std::vector<std::filesystem::path> allowed_host_paths;  // for tuning.output.volumeSource
-  std::filesystem::path work_dir;  // holds one adapter and one layer per push under way
-  std::chrono::milliseconds check_limit{
-      std::chrono::minutes(10)};  // of everything before PlanCleared
-  std::chrono::milliseconds secret_limit{std::chrono::minutes(10)};  // for a missing push secret
-  std::chrono::milliseconds push_limit{std::chrono::hours(2)};
-  std::chrono::milliseconds progress_every{2'000};
-  registry::RegistryOptions registry;
-  std::optional<registry::AzureIdentity>
-      azure;  // used for Azure registries that the push secret says nothing of
-};
 
 // Thread-safe: events of different Workspaces are handled at once. All that is handed in outlives
 // it.
@@ -65,15 +50,6 @@ class Handlers {
   bus::Disposition on_adapter_ready(const bus::IncomingEvent& incoming, std::stop_token stop);
 
  private:
-  struct Output;  // a client for the plan's output and what its tag holds
-
-  Result<Output> open_output(const events::v1::WorkspaceRef& workspace,
-                             const events::v1::Plan& plan, bool check_right,
-                             const registry::RegistryCall& call);
-  Result<registry::RegistryCredentials> credentials(const events::v1::WorkspaceRef& workspace,
-                                                    const events::v1::Plan& plan,
-                                                    const std::string& registry,
-                                                    const registry::RegistryCall& call);
   Result<void> check_output(const events::v1::WorkspaceRef& workspace, const events::v1::Plan& plan,
                             const registry::RegistryCall& call);
   Result<events::v1::ImagePushed> store_in_folder(const events::v1::AdapterReady& ready,
