@@ -46,9 +46,16 @@ Result<KvSource::Config> KvSource::config_of(const SourceObject& object) {
   return config;
 }
 
+Result<void> KvSource::on_status(const SourceObject& object, const json& status) {
+  if (object.config_map.empty()) return {};
+  const std::scoped_lock turn(turn_);
+  const auto now = find(object.uid);
+  return now ? check_config(*now, status) : Result<void>();
+}
+
 // Also after a start, which finds neither what was lacking before nor who would have been told that
 // it came while no watcher ran.
-Result<void> KvSource::on_status(const SourceObject& object, const json& status) {
+Result<void> KvSource::check_config(const SourceObject& object, const json& status) {
   if (object.config_map.empty() || object.deleting) return {};
   const auto failure = status.is_object() ? status.value("failure", json()) : json();
   const bool lacked = failure.is_object() &&
@@ -69,6 +76,7 @@ Result<void> KvSource::on_status(const SourceObject& object, const json& status)
 }
 
 Result<std::vector<std::string>> KvSource::on_config_map(const bus::KeyValueEntry& entry) {
+  const std::scoped_lock turn(turn_);
   if (entry.deleted) return std::vector<std::string>();
   std::vector<std::pair<SourceObject, Announced>> lacking;
   {

@@ -87,6 +87,7 @@ std::optional<SourceObject> KvSource::find(const std::string& uid) const {
 }
 
 Result<void> KvSource::on_spec(const bus::KeyValueEntry& entry) {
+  const std::scoped_lock turn(turn_);
   if (entry.deleted) return on_removed(entry.key);
   auto object = read_object(entry.value);
   if (!object) {
@@ -138,7 +139,7 @@ Result<void> KvSource::reconcile(const SourceObject& object) {
     auto put = put_current(object, std::nullopt, (*last)->pass);
     if (!put) return put;
     const auto status = statuses_.read(object.status_key());
-    return status ? on_status(object, *status) : tl::unexpected(status.error());
+    return status ? check_config(object, *status) : tl::unexpected(status.error());
   }
   const std::int64_t pass = known ? next_pass(**last) : 0;
   auto put = put_current(object, pass, 0);
@@ -274,6 +275,7 @@ Result<void> KvSource::on_cleaned(const events::v1::WorkspaceRef& workspace) {
 
 // Objects whose key was taken away while no watcher ran: their status tells who they were.
 Result<void> KvSource::on_caught_up() {
+  const std::scoped_lock turn(turn_);
   auto keys = workspaces_.keys("status.*.*");
   if (!keys) return tl::unexpected(keys.error());
   for (const auto& key : *keys) {

@@ -78,6 +78,7 @@ class KvSource {
   };
 
   Result<void> reconcile(const SourceObject& object);
+  Result<void> check_config(const SourceObject& object, const nlohmann::json& status);
   Result<std::optional<Announced>> announced(const SourceObject& object);
   // `pass`: of the change that is about to be announced; nothing when none is: it stays, and is
   // `lost` when the entry was.
@@ -95,6 +96,8 @@ class KvSource {
   const Clock& clock_;
   const Log log_;
 
+  // Held by whoever writes `current`: an older look at an object must not come after a newer one.
+  std::mutex turn_;
   mutable std::mutex mutex_;
   std::map<std::string, SourceObject> objects_;  // by uid
   std::map<std::string, Announced> announced_;   // by uid
