@@ -166,6 +166,18 @@ TEST_F(HandlersTest, ALookAgainAtATrainingThatNobodyWorksOnIsToldAgain) {
   EXPECT_EQ(state().assigned.size(), 1u);
 }
 
+TEST_F(HandlersTest, APlanThatWasLostAndIsMadeAgainGetsAWorker) {
+  const auto first = cleared("a");
+  ASSERT_TRUE(plans_.remove("a.1").has_value());
+  handlers_.on_plan_cleared(delivered(first), {});
+  EXPECT_TRUE(ready_uids().empty());
+  EXPECT_TRUE(state().assigned.empty());
+  const auto again = cleared("a", 1, 100);
+  set_current("a", {.generation = 1});  // a look again: nothing changed since
+  handlers_.on_plan_cleared(delivered(again), {});
+  EXPECT_THAT(ready_uids(), ElementsAre("a"));
+}
+
 TEST_F(HandlersTest, AFailureOfAnOlderPassKeepsTheRetry) {
   handlers_.on_plan_cleared(delivered(cleared("a", 1, 1000)), {});
   handlers_.on_tuning_failed(delivered(about<events::v1::TuningFailed>(workspace("a"))), {});

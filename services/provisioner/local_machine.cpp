@@ -100,7 +100,8 @@ Result<void> LocalMachine::announce(const Announcement& announcement) {
     if (!*plan) {
       parts_.log.warning("an assigned Workspace has no plan any more and loses its worker",
                          {{"uid", claim.uid}});
-      return apply({.releases = {{claim.uid, claim.generation, claim.pass}}, .claims = {}});
+      // Not the end of this pass: with the plan made again, the Workspace wants a worker again.
+      return apply({.releases = {{claim.uid, claim.generation, kAnyPass}}, .claims = {}});
     }
     const auto event = ready_event(announcement, **plan, parts_.node);
     if (auto sent = parts_.publisher.publish(bus::make_event(event, suffix, claim.traceparent));
@@ -154,7 +155,7 @@ Result<bool> LocalMachine::unattended(const std::string& uid) {
     leases_.erase(uid);
     return true;
   }
-  auto& observer = leases_.try_emplace(uid, parts_.clock, bus::LeaseTimes{}).first->second;
+  auto& observer = leases_.try_emplace(uid, parts_.clock, parts_.lease_times).first->second;
   observer.saw((*entry)->revision, false);
   return observer.may_take();
 }

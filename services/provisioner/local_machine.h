@@ -32,6 +32,7 @@ struct LocalParts {
   std::string node;
   std::uint32_t workers = 1;
   std::uint64_t memory_bytes_per_worker = 0;
+  bus::LeaseTimes lease_times{};  // those of the workers
 };
 
 class LocalMachine final : public NodeProvider {

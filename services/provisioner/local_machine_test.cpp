@@ -100,6 +100,29 @@ TEST_F(LocalMachineTest, AQueuedWorkspaceWhosePlanIsGoneGivesItsPlaceToTheNext) 
   EXPECT_TRUE(state().waiting.empty());
 }
 
+// A worker with a longer lease than ours would be is at work although it is silent for long.
+TEST_F(LocalMachineTest, AWorkersLeaseIsJudgedByTheTimesThatTheWorkersWereTold) {
+  ManualClock time;
+  LocalMachine local({.publisher = publisher_,
+                      .current = current_,
+                      .plans = plans_,
+                      .inventory = inventory_,
+                      .leases = leases_,
+                      .clock = time,
+                      .metrics = metrics_,
+                      .log = Log::silent(),
+                      .node = "node",
+                      .lease_times = {.duration = std::chrono::minutes(1)}});
+  ASSERT_TRUE(leases_.put("a", R"({"holder":"worker","counter":1,"released":false})"));
+  ASSERT_TRUE(local.want(cleared("a"), 0, "").has_value());
+  time.advance(std::chrono::seconds(59));
+  ASSERT_TRUE(local.want(cleared("a", 1, 100), 0, "").has_value());
+  EXPECT_THAT(ready_uids(), ElementsAre("a"));
+  time.advance(std::chrono::seconds(1));
+  ASSERT_TRUE(local.want(cleared("a", 1, 200), 0, "").has_value());
+  EXPECT_THAT(ready_uids(), ElementsAre("a", "a"));
+}
+
 TEST_F(LocalMachineTest, TwoProcessesAtOnceLoseNothing) {
   auto one = machine(3);
   auto two = machine(3);

@@ -162,7 +162,8 @@ Result<void> run(ServiceContext& context) {
                         .log = context.log,
                         .node = settings.node,
                         .workers = settings.workers,
-                        .memory_bytes_per_worker = memory_bytes() / settings.workers});
+                        .memory_bytes_per_worker = memory_bytes() / settings.workers,
+                        .lease_times = settings.lease_times});
   const CleanupParts cleanup{.plans = (*buckets)[bus::bucket::kPlans],
                              .results = (*buckets)[bus::bucket::kResults],
                              .leases = (*buckets)[bus::bucket::kLeases],
