@@ -52,7 +52,7 @@ struct ConnectionOptions {
 struct Disposition {
   enum class Kind {
     kDone,      // acknowledge
-    kRetry,     // give back, deliver again after `delay`
+    kRetry,     // keep, handle again here after `delay`: no delivery of its own
     kHandBack,  // give back at once (the service is stopping)
     kDead,      // cannot ever be handled: to the dead letters with `failure`
   };
@@ -104,6 +104,9 @@ struct DeadLetter {
   std::string time{};  // RFC 3339
 };
 
+// As an EventHandler: done, or retry (told again).
+using DeadLetterHandler = std::function<Disposition(const DeadLetter& letter)>;
+
 // Thread-safe. Reconnects for ever.
 class Connection : public Publisher {
  public:
@@ -135,7 +138,7 @@ class Connection : public Publisher {
   // Turns MAX_DELIVERIES advisories into dead letters, on a thread that the returned object owns.
   // One per system (the watcher's).
   virtual Result<std::unique_ptr<Consumer>> collect_dead_letters(
-      std::function<void(const DeadLetter&)> on_dead_letter) = 0;
+      DeadLetterHandler on_dead_letter) = 0;
   virtual Result<std::vector<DeadLetter>> dead_letters(std::size_t at_most) = 0;
   // Publishes the original again with id `<id>/replay-<unix seconds>-<dead letter>`: two letters of
   // one second are two.

@@ -31,9 +31,9 @@ Result<std::optional<Message>> stored_message(NatsClient& client, const std::str
 
 // Advisories of exhausted deliveries become dead letters; every dead letter is told to
 // `on_dead_letter` (at least once).
-Result<std::unique_ptr<Consumer>> start_dead_letter_collector(
-    NatsClient& client, const ConsumerOptions& options,
-    std::function<void(const DeadLetter&)> on_dead_letter);
+Result<std::unique_ptr<Consumer>> start_dead_letter_collector(NatsClient& client,
+                                                              const ConsumerOptions& options,
+                                                              DeadLetterHandler on_dead_letter);
 
 DeadLetter read_dead_letter(const Message& stored, std::uint64_t sequence);
 

@@ -73,9 +73,9 @@ class DeadLetterCollector final : public Consumer {
 
 }  // namespace
 
-Result<std::unique_ptr<Consumer>> start_dead_letter_collector(
-    NatsClient& client, const ConsumerOptions& options,
-    std::function<void(const DeadLetter&)> on_dead_letter) {
+Result<std::unique_ptr<Consumer>> start_dead_letter_collector(NatsClient& client,
+                                                              const ConsumerOptions& options,
+                                                              DeadLetterHandler on_dead_letter) {
   auto advisories =
       NatsConsumer::start(client,
                           {.stream = kAdvisoryStream,
@@ -93,8 +93,8 @@ Result<std::unique_ptr<Consumer>> start_dead_letter_collector(
                                                   const std::stop_token&) {
         auto stored = stored_message(client, kDeadLetterStream, event.stream_sequence);
         if (!stored) return Disposition::retry(kAgain);
-        if (*stored) tell(read_dead_letter(**stored, event.stream_sequence));
-        return Disposition::done();
+        if (!*stored) return Disposition::done();  // removed by hand
+        return tell(read_dead_letter(**stored, event.stream_sequence));
       });
   if (!notices) return notices;
   return std::make_unique<DeadLetterCollector>(std::move(*advisories), std::move(*notices));

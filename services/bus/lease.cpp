@@ -63,8 +63,9 @@ namespace {
 
 class HeldLease final : public Lease {
  public:
+  // `asked_at`: before the request that took it.
   HeldLease(KeyValue& bucket, std::string key, LeaseRecord record, std::uint64_t revision,
-            LeaseTimes times, const Clock& clock, const Log& log)
+            LeaseTimes times, Clock::SteadyTime asked_at, const Clock& clock, const Log& log)
       : bucket_(bucket),
         key_(std::move(key)),
         record_(std::move(record)),
@@ -72,7 +73,7 @@ class HeldLease final : public Lease {
         times_(times),
         clock_(clock),
         log_(log),
-        renewed_at_(clock.steady_now()),
+        renewed_at_(asked_at),
         renewal_([this] { renew(); }),
         expiry_([this] { watch_expiry(); }) {}
 
@@ -178,13 +179,14 @@ Result<Attempt> try_to_take(KeyValue& bucket, const std::string& key, const std:
   auto entry = bucket.get(key);
   if (!entry) return tl::unexpected(entry.error());
   LeaseRecord next{.holder = holder, .counter = 1};
+  const auto taken = [&, asked_at = clock.steady_now()](std::uint64_t revision) {
+    return Attempt{
+        std::make_unique<HeldLease>(bucket, key, next, revision, times, asked_at, clock, log), {}};
+  };
   if (!*entry) {
     observer.saw(std::nullopt, false);
     auto created = bucket.create(key, to_json(next));
-    if (created) {
-      return Attempt{std::make_unique<HeldLease>(bucket, key, next, *created, times, clock, log),
-                     {}};
-    }
+    if (created) return taken(*created);
     if (created.error().reason == "KeyExists") return Attempt{};
     return tl::unexpected(created.error());
   }
@@ -194,9 +196,7 @@ Result<Attempt> try_to_take(KeyValue& bucket, const std::string& key, const std:
   if (!observer.may_take()) return Attempt{nullptr, record->holder};
   next.counter = record->counter + 1;
   auto updated = bucket.update(key, to_json(next), (*entry)->revision);
-  if (updated) {
-    return Attempt{std::make_unique<HeldLease>(bucket, key, next, *updated, times, clock, log), {}};
-  }
+  if (updated) return taken(*updated);
   if (updated.error().reason == "RevisionConflict") return Attempt{nullptr, record->holder};
   return tl::unexpected(updated.error());
 }

@@ -138,7 +138,7 @@ Result<void> NatsConnection::read_events(const std::string& uid, bool follow,
 }
 
 Result<std::unique_ptr<Consumer>> NatsConnection::collect_dead_letters(
-    std::function<void(const DeadLetter&)> on_dead_letter) {
+    DeadLetterHandler on_dead_letter) {
   return start_dead_letter_collector(*client_,
                                      {.ack_wait = options_.ack_wait,
                                       .in_progress_every = options_.in_progress_every,

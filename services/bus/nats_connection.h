@@ -28,8 +28,7 @@ class NatsConnection final : public Connection {
   Result<void> read_events(const std::string& uid, bool follow,
                            const std::function<bool(const IncomingEvent&)>& on_event,
                            std::stop_token stop) override;
-  Result<std::unique_ptr<Consumer>> collect_dead_letters(
-      std::function<void(const DeadLetter&)> on_dead_letter) override;
+  Result<std::unique_ptr<Consumer>> collect_dead_letters(DeadLetterHandler on_dead_letter) override;
   Result<std::vector<DeadLetter>> dead_letters(std::size_t at_most) override;
   Result<void> replay(std::uint64_t dead_letter_sequence, std::int64_t unix_seconds) override;
   Result<void> drop_dead_letter(std::uint64_t dead_letter_sequence) override;

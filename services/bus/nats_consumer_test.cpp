@@ -174,8 +174,10 @@ TEST_P(NatsConsumerTest, AStoppedServiceHandsBackAtOnce) {
 TEST_P(NatsConsumerTest, GracefulStopsAreNoDeaths) {
   auto connection = ready();
   Seen seen, told;
-  auto collector = connection->collect_dead_letters(
-      [&](const DeadLetter& letter) { told.add(letter.failure.reason); });
+  auto collector = connection->collect_dead_letters([&](const DeadLetter& letter) {
+    told.add(letter.failure.reason);
+    return Disposition::done();
+  });
   ASSERT_TRUE(collector);
   ConsumerOptions strict = options();
   strict.max_deliver = 2;
@@ -220,6 +222,7 @@ void NatsConsumerTest::expect_exhausted(int max_hand_backs) {
   Seen told;
   auto collector = connection->collect_dead_letters([&](const DeadLetter& letter) {
     told.add(letter.event.id + " " + letter.failure.reason + " " + letter.consumer);
+    return Disposition::done();
   });
   ASSERT_TRUE(collector);
   ASSERT_TRUE(connection->publish(planned(uid)));
@@ -243,8 +246,10 @@ TEST_P(NatsConsumerTest, PoisonGoesToTheDeadLettersAndComesBackByReplay) {
   Seen seen, told;
   bool understands = false;
   std::mutex mutex;
-  auto collector = connection->collect_dead_letters(
-      [&](const DeadLetter& letter) { told.add(letter.failure.reason); });
+  auto collector = connection->collect_dead_letters([&](const DeadLetter& letter) {
+    told.add(letter.failure.reason);
+    return Disposition::done();
+  });
   ASSERT_TRUE(collector);
   auto consumer = connection->consume(options(), [&](const IncomingEvent& event,
                                                      const std::stop_token&) {
@@ -283,8 +288,10 @@ TEST_P(NatsConsumerTest, PoisonGoesToTheDeadLettersAndComesBackByReplay) {
 TEST_P(NatsConsumerTest, ReplaysOfOneSecondAreToldApart) {
   auto connection = ready();
   Seen seen, told;
-  auto collector = connection->collect_dead_letters(
-      [&](const DeadLetter& letter) { told.add(std::to_string(letter.sequence)); });
+  auto collector = connection->collect_dead_letters([&](const DeadLetter& letter) {
+    told.add(std::to_string(letter.sequence));
+    return Disposition::done();
+  });
   ASSERT_TRUE(collector);
   auto consumer =
       connection->consume(options(), [&](const IncomingEvent& event, const std::stop_token&) {
@@ -312,6 +319,7 @@ TEST_P(NatsConsumerTest, AThrowingHandlerEndsInTheDeadLetters) {
   Seen told;
   auto collector = connection->collect_dead_letters([&](const DeadLetter& letter) {
     told.add(letter.failure.reason + ": " + letter.failure.message);
+    return Disposition::done();
   });
   ASSERT_TRUE(collector);
   ConsumerOptions strict = options();

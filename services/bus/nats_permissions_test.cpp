@@ -145,8 +145,10 @@ TEST_P(PermissionsTest, AServiceTakesItsEventsAndSettlesThem) {
       });
   ASSERT_TRUE(consumer) << consumer.error().message;
   Seen buried;
-  auto collector =
-      watcher->collect_dead_letters([&](const DeadLetter& letter) { buried.add(letter.consumer); });
+  auto collector = watcher->collect_dead_letters([&](const DeadLetter& letter) {
+    buried.add(letter.consumer);
+    return Disposition::done();
+  });
   ASSERT_TRUE(collector) << collector.error().message;
   for (const char* uid : {"good", "bad"}) {
     const auto sent = watcher->publish(

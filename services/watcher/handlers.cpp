@@ -142,24 +142,25 @@ void Handlers::schedule(const std::string& uid, const json& status, bool ours, b
   schedule_changed_.notify_all();
 }
 
-void Handlers::on_dead_letter(const bus::DeadLetter& letter) {
+bus::Disposition Handlers::on_dead_letter(const bus::DeadLetter& letter) {
+  if (const auto object = source_.find(letter.event.uid)) {
+    const auto outcome = statuses_.apply(object->status_key(), false, [&](const json& status) {
+      return Result<json>(fold_dead_letter(status, letter));
+    });
+    if (!outcome) {
+      parts_.log.warning("a dead letter is not in the status yet",
+                         {{"event", letter.event.id}, {"detail", outcome.error().message}});
+      return Disposition::retry(kRetryAfter);
+    }
+    // Nobody works on it any more: looked at soon, not after the pause of a long silence.
+    schedule(object->uid, outcome->status, false, true);
+  }
   parts_.metrics.dead_letter(letter.consumer);
   parts_.log.error("a dead letter", {{"event", letter.event.id},
                                      {"consumer", letter.consumer},
                                      {"reason", letter.failure.reason},
                                      {"dead_letter", static_cast<unsigned long>(letter.sequence)}});
-  const auto object = source_.find(letter.event.uid);
-  if (!object) return;
-  auto outcome = statuses_.apply(object->status_key(), false, [&](const json& status) {
-    return Result<json>(fold_dead_letter(status, letter));
-  });
-  if (outcome) {
-    // Nobody works on it any more: looked at soon, not after the pause of a long silence.
-    schedule(object->uid, outcome->status, false, true);
-  } else {
-    parts_.log.error("a dead letter is not in the status",
-                     {{"event", letter.event.id}, {"detail", outcome.error().message}});
-  }
+  return Disposition::done();
 }
 
 std::optional<Clock::SteadyTime> Handlers::look_again() {

@@ -37,7 +37,8 @@ class Handlers {
 
   // Any event: folded into the status of its Workspace. WorkspaceCleaned: its keys are removed.
   bus::Disposition on_event(const bus::IncomingEvent& event);
-  void on_dead_letter(const bus::DeadLetter& letter);
+  // Into the status: whether somebody works for a Workspace is read there (lost_its_worker).
+  bus::Disposition on_dead_letter(const bus::DeadLetter& letter);
 
   // Announces those that are silent; when to look next.
   std::optional<Clock::SteadyTime> look_again();

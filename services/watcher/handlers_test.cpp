@@ -343,6 +343,25 @@ TEST_F(WatcherTest, AConfigMapThatCameWhileNobodyWatchedIsSeen) {
   EXPECT_EQ(announced().size(), 2u);
 }
 
+// Passes only grow, whatever the clock does and whoever announced the last one.
+TEST_F(WatcherTest, AConfigMapAfterARestartIsAPassLaterThanAllBefore) {
+  json wanted = object();
+  wanted["tuning"]["config"] = "params";
+  apply(wanted);
+  deliver_own();
+  clock_.advance(seconds(61));
+  handlers_->look_again();
+  deliver_own();
+  clock_.advance(-seconds(3'600));
+  restart();
+  show();
+  ASSERT_TRUE(workspaces_.put("configmap.default.params",
+                              R"({"data":{"training_config.yaml":"training_config: {}"}})"));
+  handlers_->on_config_map(**workspaces_.get("configmap.default.params"), {});
+  ASSERT_EQ(announced().size(), 3u);
+  EXPECT_GT(announced()[2].workspace().pass(), announced()[1].workspace().pass());
+}
+
 TEST_F(WatcherTest, ADeletionEndsWithNothing) {
   apply(object());
   deliver_own();
@@ -403,7 +422,9 @@ TEST_F(WatcherTest, DeadLettersStandInTheStatus) {
   letter.event.uid = "u1";
   letter.event.token = "workspace-observed";
   letter.failure = {FailureClass::kPoison, "EventUndecodable", "garbage"};
-  handlers_->on_dead_letter(letter);
+  workspaces_.fail_next({FailureClass::kTransient, "BusUnavailable", "no answer"});
+  EXPECT_EQ(handlers_->on_dead_letter(letter).kind, bus::Disposition::Kind::kRetry);
+  EXPECT_EQ(handlers_->on_dead_letter(letter).kind, bus::Disposition::Kind::kDone);
   EXPECT_EQ(status().at("incidents")[0].at("reason"), "DeadLettered");
 }
 

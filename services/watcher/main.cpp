@@ -80,7 +80,7 @@ Result<void> run(ServiceContext& context) {
                     });
   if (!events) return tl::unexpected(events.error());
   const auto dead_letters = (*connection)->collect_dead_letters([&](const bus::DeadLetter& letter) {
-    handlers.on_dead_letter(letter);
+    return handlers.on_dead_letter(letter);
   });
   if (!dead_letters) return tl::unexpected(dead_letters.error());
   const std::jthread timer([&](const std::stop_token& own) { handlers.run_timer(own); });

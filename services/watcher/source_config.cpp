@@ -1,6 +1,5 @@
 // KvSource: the ConfigMaps that Workspaces name.
 #include <nlohmann/json.hpp>
-#include <utility>
 #include <vector>
 
 #include "watcher/source_kv.h"
@@ -78,7 +77,7 @@ Result<void> KvSource::check_config(const SourceObject& object, const json& stat
 Result<std::vector<std::string>> KvSource::on_config_map(const bus::KeyValueEntry& entry) {
   const std::scoped_lock turn(turn_);
   if (entry.deleted) return std::vector<std::string>();
-  std::vector<std::pair<SourceObject, Announced>> lacking;
+  std::vector<SourceObject> lacking;
   {
     const std::scoped_lock lock(mutex_);
     for (const auto& [uid, object] : objects_) {
@@ -86,12 +85,14 @@ Result<std::vector<std::string>> KvSource::on_config_map(const bus::KeyValueEntr
       const bool lacked = config != configs_.end() && !config->second.problem.empty() &&
                           config->second.generation == object.generation;
       const bool names_it = "configmap." + object.name_space + "." + object.config_map == entry.key;
-      if (lacked && names_it && !object.deleting) lacking.emplace_back(object, announced_[uid]);
+      if (lacked && names_it && !object.deleting) lacking.push_back(object);
     }
   }
   std::vector<std::string> told;
-  for (const auto& [object, last] : lacking) {
-    const std::int64_t pass = next_pass(last);
+  for (const auto& object : lacking) {
+    const auto last = announced(object);
+    if (!last) return tl::unexpected(last.error());
+    const std::int64_t pass = next_pass(last->value_or(Announced{}));
     if (auto put = put_current(object, pass, 0); !put) return tl::unexpected(put.error());
     if (auto said = announce(object, pass, ""); !said) return tl::unexpected(said.error());
     told.push_back(object.uid);

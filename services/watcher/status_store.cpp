@@ -60,7 +60,8 @@ Result<StatusStore::Outcome> StatusStore::apply(const std::string& key, bool may
     }
     const std::scoped_lock lock(mutex_);
     if (stored) {
-      cache_[key] = std::move(*entry);
+      Entry& cached = cache_[key];
+      if (cached.revision <= entry->revision) cached = std::move(*entry);
       return outcome;
     }
     cache_.erase(key);

@@ -16,8 +16,8 @@
 
 namespace tunesmith::watcher {
 
-// Thread-safe; folds of one Workspace must come one after the other (as a consumer keyed by uid
-// does). `bucket` and `clock` outlive it.
+// Thread-safe: of two folds of one Workspace at once, the second is folded again onto the first.
+// `bucket` and `clock` outlive it.
 class StatusStore {
  public:
   StatusStore(bus::KeyValue& bucket, const Clock& clock) : bucket_(bucket), clock_(clock) {}
