@@ -609,6 +609,15 @@ TEST_F(PlannerTest, WithoutItsProgramsAPlannerSaysSo) {
   EXPECT_EQ(rejection().reason(), "InputNotSupported");
 }
 
+TEST_F(PlannerTest, AFileIsNotToBlameForAnInspectionThatTookTooLong) {
+  write(root_ / "slow", "#!/bin/sh\nexec sleep 600\n");
+  fs::permissions(root_ / "slow", fs::perms::owner_all);
+  const Inspector slow((root_ / "slow").string(), root_);
+  const auto failure = slow.files({root_ / "x"}, std::chrono::milliseconds(50), {}).error();
+  EXPECT_EQ(failure.reason, "TimedOut");
+  EXPECT_EQ(failure.failure_class, FailureClass::kTransient);
+}
+
 TEST_F(PlannerTest, AnEventThatIsNoneIsDead) {
   Handlers handlers(parts());
   EXPECT_EQ(handlers.on_workspace_observed({.id = "x", .payload = "\xff"}, {}).kind,

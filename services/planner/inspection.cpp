@@ -133,11 +133,9 @@ Result<InspectionAnswer> Inspector::run(std::vector<std::string> arguments,
   options.argv.insert(options.argv.begin(), program_);
   options.bare_environment = true;
   const auto done = run_process(options, limit, stop);
-  if (!done && done.error().reason == "Stopped") {
-    return tl::unexpected(done.error());
-  }
-  if (!done && done.error().reason == "TimedOut") {
-    return read_inspection("", -1, name);
+  // A time-out may be the fault of a machine that is too busy: it says nothing against the file.
+  if (!done && done.error().failure_class == FailureClass::kTransient) {
+    return transient(done.error().reason, name + ": " + done.error().message);
   }
   if (!done) {
     return permanent("InspectorMissing",

@@ -36,7 +36,8 @@ struct InspectionAnswer {
 Result<InspectionAnswer> read_inspection(std::string_view output, int exit_code,
                                          const std::string& name);
 
-// Thread-safe.
+// Thread-safe. Besides what the program says: Permanent `InspectorMissing`; Transient `DiskFull`,
+// `TimedOut`, `Stopped`.
 class Inspector {
  public:
   // `program`: path or name of tunesmith-inspect; pieces are written under `work_dir`.
