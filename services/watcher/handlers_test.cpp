@@ -278,7 +278,8 @@ TEST_F(WatcherTest, SilenceIsFollowedByALookAgainThatBacksOff) {
   ASSERT_EQ(announced().size(), 2u);
   EXPECT_EQ(announced()[1].workspace().pass(), 1'700'000'060);
   EXPECT_TRUE(publisher_.published().back().id.ends_with("/again"));
-  EXPECT_NE(announced()[1].status_json(), "");
+  EXPECT_TRUE(json::parse(announced()[1].status_json()).contains("conditions"));
+  EXPECT_FALSE(json::parse(announced()[1].status_json()).contains("facts"));
   deliver_own();  // the own voice does not end the silence
   clock_.advance(seconds(119));
   handlers_->look_again();

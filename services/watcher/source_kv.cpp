@@ -4,11 +4,9 @@
 #include <chrono>
 #include <vector>
 
-#include "runtime/file_name.h"
 #include "tunesmith/events/v1/workspace.pb.h"
 #include "watcher/status_facts.h"
 #include "watcher/status_fold.h"
-#include "workspace/workspace.h"
 
 namespace tunesmith::watcher {
 
@@ -26,49 +24,7 @@ events::v1::WorkspaceRef reference(const SourceObject& object, std::int64_t pass
   return ref;
 }
 
-constexpr int kDeepest = 64;
-
 }  // namespace
-
-Result<SourceObject> read_object(const std::string& text) {
-  // Deeper than any Workspace: what is written out again later recurses.
-  bool too_deep = false;
-  const auto depth_guard = [&](int depth, json::parse_event_t, json&) {
-    too_deep = too_deep || depth > kDeepest;
-    return !too_deep;
-  };
-  const auto object = json::parse(text, depth_guard, false);
-  if (too_deep) {
-    return permanent("WorkspaceUnreadable", "expected a Workspace, found more than " +
-                                                std::to_string(kDeepest) + " levels of nesting");
-  }
-  try {
-    const auto& metadata = object.at("metadata");
-    SourceObject read;
-    read.name_space = metadata.at("namespace").get<std::string>();
-    read.name = metadata.at("name").get<std::string>();
-    read.uid = metadata.at("uid").get<std::string>();
-    if (!is_plain_file_name(read.uid)) {  // it becomes part of subjects, keys and paths
-      return permanent(
-          "WorkspaceUnreadable",
-          "expected a uid of letters, digits, '-' and '_', found '" + read.uid.substr(0, 64) + "'");
-    }
-    read.generation = metadata.at("generation").get<std::int64_t>();
-    read.deleting = metadata.contains("deletionTimestamp");
-    read.annotations_hash = workspace::annotations_hash(object);
-    read.suspended = workspace::is_suspended(object);
-    if (object.contains("tuning") && object.at("tuning").is_object()) {
-      const auto config = object.at("tuning").find("config");
-      if (config != object.at("tuning").end() && config->is_string()) read.config_map = *config;
-    }
-    read.manifest = text;
-    return read;
-  } catch (const json::exception& e) {
-    return permanent(
-        "WorkspaceUnreadable",
-        std::string("expected a Workspace with namespace, name, uid and generation: ") + e.what());
-  }
-}
 
 KvSource::KvSource(bus::KeyValue& workspaces, bus::KeyValue& current, bus::Publisher& publisher,
                    StatusStore& statuses, const Clock& clock, Log log)
@@ -165,8 +121,7 @@ Result<void> KvSource::put_current(const SourceObject& object, std::optional<std
 }
 
 bool KvSource::is_up_to_date(const json& status, const SourceObject& object) const {
-  if (!status.is_object() || !status.contains("facts")) return false;
-  const auto facts = Facts::from_json(status.at("facts"));
+  const auto facts = Facts::in(status);
   const Known* observed = facts ? facts->find("workspace-observed") : nullptr;
   const bool same = observed != nullptr && facts->uid == object.uid &&
                     facts->generation == object.generation &&
@@ -185,8 +140,7 @@ Result<std::optional<KvSource::Announced>> KvSource::announced(const SourceObjec
   }
   auto status = statuses_.read(object.status_key());
   if (!status) return tl::unexpected(status.error());
-  if (!status->is_object() || !status->contains("facts")) return std::nullopt;
-  const auto facts = Facts::from_json(status->at("facts"));
+  const auto facts = Facts::in(*status);
   if (!facts || facts->uid != object.uid) return std::nullopt;
   const Known* observed = facts->find("workspace-observed");
   if (observed == nullptr) return std::nullopt;
@@ -219,7 +173,10 @@ Result<void> KvSource::announce(const SourceObject& object, std::int64_t pass, c
     observed.set_training_config_problem(config->problem);
     auto status = statuses_.read(object.status_key());
     if (!status) return tl::unexpected(status.error());
-    if (!status->is_null()) observed.set_status_json(status->dump());
+    if (status->is_object()) {
+      status->erase("facts");  // they would make an event of a long history too large
+      observed.set_status_json(status->dump());
+    }
     published = publisher_.publish(bus::make_event(observed, suffix));
   }
   if (!published) return published;
@@ -281,8 +238,7 @@ Result<void> KvSource::on_caught_up() {
   for (const auto& key : *keys) {
     auto status = statuses_.read(key);
     if (!status) return tl::unexpected(status.error());
-    if (!status->is_object() || !status->contains("facts")) continue;
-    const auto facts = Facts::from_json(status->at("facts"));
+    const auto facts = Facts::in(*status);
     if (!facts || find(facts->uid)) continue;
     const auto dot = key.rfind('.');
     const auto first = key.find('.') + 1;

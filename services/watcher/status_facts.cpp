@@ -50,8 +50,10 @@ std::string Known::first_since(std::int64_t from) const {
   return first;
 }
 
-std::optional<Facts> Facts::from_json(const json& object) {
+std::optional<Facts> Facts::in(const json& status) {
+  if (!status.is_object() || !status.contains("facts")) return std::nullopt;
   try {
+    const json& object = status.at("facts");
     Facts facts;
     facts.uid = object.at("uid").get<std::string>();
     facts.generation = object.at("generation").get<std::int64_t>();

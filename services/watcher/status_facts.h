@@ -55,8 +55,8 @@ class Facts {
   std::string uid;
   std::int64_t generation = 0;
 
-  // From the `facts` of a status document; nothing when it is none of ours.
-  static std::optional<Facts> from_json(const nlohmann::json& json);
+  // Those in a status document; nothing when it holds none of ours.
+  static std::optional<Facts> in(const nlohmann::json& status);
   nlohmann::json to_json() const;
 
   void add(const Fact& fact);

@@ -1,6 +1,5 @@
 #include "watcher/status_fold.h"
 
-#include <algorithm>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -221,13 +220,6 @@ const std::map<std::string, Reader>& all_readers() {
   return kReaders;
 }
 
-std::string dead_letter_key(const std::string& token) { return "dead-letter/" + token + "/"; }
-
-Facts facts_of(const json& status) {
-  if (!status.is_object() || !status.contains("facts")) return {};
-  return Facts::from_json(status.at("facts")).value_or(Facts{});
-}
-
 }  // namespace
 
 Result<json> fold(const json& status, const bus::IncomingEvent& event) {
@@ -237,7 +229,7 @@ Result<json> fold(const json& status, const bus::IncomingEvent& event) {
   }
   auto said = reader->second(event);
   if (!said) return tl::unexpected(said.error());
-  Facts facts = facts_of(status);
+  Facts facts = Facts::in(status).value_or(Facts{});
   if (facts.uid != said->workspace.uid() || facts.generation < said->workspace.generation()) {
     facts = Facts();
     facts.uid = said->workspace.uid();
@@ -263,29 +255,6 @@ Result<json> fold(const json& status, const bus::IncomingEvent& event) {
     facts.add(*said->incident);
   }
   return render(facts);
-}
-
-json fold_dead_letter(const json& status, const bus::DeadLetter& letter) {
-  Facts facts = facts_of(status);
-  if (facts.uid != letter.event.uid) return status;
-  facts.add(Incident{.key = dead_letter_key(letter.event.token) + std::to_string(letter.sequence),
-                     .time = letter.time,
-                     .reason = "DeadLettered",
-                     .message = letter.event.token + " could not be handled by " + letter.consumer +
-                                " (" + letter.failure.reason + ": " + letter.failure.message +
-                                "); dead letter " + std::to_string(letter.sequence)});
-  return render(facts);
-}
-
-bool lost_its_worker(const json& status) {
-  const Facts facts = facts_of(status);
-  const Known* change = facts.find(kChange);
-  const std::string since = change == nullptr ? "" : change->last_time();
-  const std::string key = dead_letter_key(bus::token_of<v1::NodesReady>());
-  const auto incidents = facts.incidents();
-  return std::any_of(incidents.begin(), incidents.end(), [&](const Incident& incident) {
-    return incident.key.starts_with(key) && incident.time > since;
-  });
 }
 
 bool is_progress(const std::string& token) {

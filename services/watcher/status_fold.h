@@ -16,7 +16,8 @@ namespace tunesmith::watcher {
 // begins anew. Times are the events' own (ce-time). Poison `EventUndecodable`, `EventUnknown`.
 Result<nlohmann::json> fold(const nlohmann::json& status, const bus::IncomingEvent& event);
 
-// The status after one of its events could not be handled: incident `DeadLettered`.
+// The status after one of its events could not be handled: incident `DeadLettered`. Events of older
+// generations change nothing.
 nlohmann::json fold_dead_letter(const nlohmann::json& status, const bus::DeadLetter& letter);
 
 // Whether the NodesReady of the last change lies in the dead letters: then nobody works for the

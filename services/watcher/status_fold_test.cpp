@@ -494,6 +494,27 @@ TEST(StatusFold, DeadLettersAreIncidentsToldOnce) {
   EXPECT_EQ(fold_dead_letter(before, letter), before);
 }
 
+// Or a NodesReady of what was wanted before would take the worker from what is wanted now.
+TEST(StatusFold, DeadLettersOfAnOlderGenerationChangeNothing) {
+  const json now = folded({told(5, {.generation = 2}, observed())});
+  bus::DeadLetter letter{.sequence = 4, .event = told(1, {}, ready()), .consumer = "gpu-worker"};
+  letter.time = "2026-01-31T12:00:09.000Z";
+  EXPECT_EQ(fold_dead_letter(now, letter), now);
+  EXPECT_FALSE(lost_its_worker(fold_dead_letter(now, letter)));
+  letter.event = told(6, {.generation = 2}, ready());
+  EXPECT_TRUE(lost_its_worker(fold_dead_letter(now, letter)));
+}
+
+// A message that was cut in the middle of a letter must not end whoever writes the status out.
+TEST(StatusFold, WhatADeadLetterSaysIsMadeReadable) {
+  bus::DeadLetter letter{.sequence = 4, .event = told(1, {}, planned()), .consumer = "planner"};
+  letter.failure = {FailureClass::kPoison, "EventUndecodable", "cut here: \xc3"};
+  const json status = fold_dead_letter(folded({told(0, {}, observed())}), letter);
+  EXPECT_NO_THROW(static_cast<void>(status.dump()));
+  EXPECT_NE(status.at("incidents")[0].at("message").get<std::string>().find("cut here"),
+            std::string::npos);
+}
+
 TEST(StatusFold, IncidentsAreBounded) {
   json status;
   for (int attempt = 1; attempt <= 200; ++attempt) {

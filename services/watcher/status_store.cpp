@@ -1,5 +1,6 @@
 #include "watcher/status_store.h"
 
+#include "watcher/status_facts.h"
 #include "watcher/status_render.h"
 
 namespace tunesmith::watcher {
@@ -81,10 +82,8 @@ Result<void> StatusStore::remove(const std::string& key, const std::string& uid)
   auto stored = bucket_.get(key);
   if (!stored) return tl::unexpected(stored.error());
   if (*stored) {
-    const auto status = json::parse((*stored)->value, nullptr, false);
-    const bool other = status.is_object() && status.contains("facts") &&
-                       status.at("facts").value("uid", "") != uid;
-    if (other) return {};
+    const auto facts = Facts::in(json::parse((*stored)->value, nullptr, false));
+    if (facts && facts->uid != uid) return {};
     if (auto removed = bucket_.remove(key); !removed) return removed;
   }
   const std::scoped_lock lock(mutex_);
