@@ -26,7 +26,8 @@ Result<std::optional<events::v1::AdapterReady>> Handlers::find_adapter(
   const auto& workspace = cleared.workspace();
   const auto& plan = cleared.plan();
   const auto result = bus::accepted_result(parts_.results, workspace, plan);
-  if (!result && result.error().failure_class == FailureClass::kTransient) {
+  // Whatever else stands in the way says nothing about the adapter.
+  if (!result && result.error().reason != "ResultUndecodable") {
     return tl::unexpected(result.error());
   }
   if (result && !*result) {
@@ -35,7 +36,7 @@ Result<std::optional<events::v1::AdapterReady>> Handlers::find_adapter(
   if (result) {
     const auto& adapter = (*result)->adapter();
     const auto object = parts_.objects.info(adapter.bucket(), adapter.name());
-    if (!object && object.error().failure_class == FailureClass::kTransient) {
+    if (!object && object.error().reason != "ObjectCorrupt") {
       return tl::unexpected(object.error());
     }
     if (object && *object) {
@@ -70,6 +71,8 @@ bus::Disposition Handlers::on_plan_cleared(const bus::IncomingEvent& incoming, s
   }
   const auto found = find_adapter(*cleared);
   if (!found) {
+    parts_.log.warning("whether there is an adapter cannot be asked",
+                       {{"uid", workspace.uid()}, {"reason", found.error().reason}});
     return bus::Disposition::retry(kBusRetry);
   }
   if (*found) {

@@ -121,6 +121,20 @@ TEST_F(HandlersTest, AnAdapterThatWasLostIsTrainedAgain) {
   EXPECT_EQ(results_.value("a.key"), std::nullopt);
 }
 
+TEST_F(HandlersTest, AnAdapterThatMayNotBeLookedAtIsKept) {
+  const auto event = cleared("a");
+  store_adapter("a");
+  objects_.fail_next({FailureClass::kPermanent, "BusNotPermitted", "may not"});
+  EXPECT_EQ(handlers_.on_plan_cleared(delivered(event), {}).kind, Kind::kRetry);
+  results_.fail_next({FailureClass::kPermanent, "BusRefused", "no"});
+  EXPECT_EQ(handlers_.on_plan_cleared(delivered(event), {}).kind, Kind::kRetry);
+  EXPECT_TRUE(ready_uids().empty());
+  EXPECT_TRUE(results_.value("a.key").has_value());
+  objects_.fail_next({FailureClass::kPermanent, "ObjectCorrupt", "no JSON"});
+  EXPECT_EQ(handlers_.on_plan_cleared(delivered(event), {}).kind, Kind::kDone);
+  EXPECT_THAT(ready_uids(), ElementsAre("a"));
+}
+
 TEST_F(HandlersTest, EveryEndFreesTheWorkerForTheNext) {
   const auto adapter = about<events::v1::AdapterReady>(workspace("a"));
   const auto failed = about<events::v1::TuningFailed>(workspace("b"));
