@@ -54,6 +54,23 @@ class ShippedToTheEnd {
   LogShipper& shipper_;
 };
 
+// Removes a stopped run's folder before its lease is given back: a clean-up that then gets the
+// lease leaves nothing on this machine either.
+class FolderGoneWhenStopped {
+ public:
+  FolderGoneWhenStopped(std::unique_ptr<RunFolder>& folder, std::stop_token stop)
+      : folder_(folder), stop_(std::move(stop)) {}
+  ~FolderGoneWhenStopped() {
+    if (stop_.stop_requested()) folder_.reset();
+  }
+  FolderGoneWhenStopped(const FolderGoneWhenStopped&) = delete;
+  FolderGoneWhenStopped& operator=(const FolderGoneWhenStopped&) = delete;
+
+ private:
+  std::unique_ptr<RunFolder>& folder_;
+  const std::stop_token stop_;
+};
+
 // What ends by itself when somebody makes room. It is waited for without a limit, as a worker is.
 bool lacks_room(const Failure& failure) {
   return failure.failure_class == FailureClass::kTransient &&
@@ -178,6 +195,7 @@ void TuningRun::note_lost_worker() {
 
 RunEnd TuningRun::attempt_under(bus::Lease& lease, std::stop_token stop) {
   const ReleasedAtEnd released_at_end(lease, log_);
+  const FolderGoneWhenStopped folder_gone(folder_, stop);
   const AnyStop attempt_stop(std::move(stop), lease.lost());
   const std::stop_token token = attempt_stop.token();
   const auto stopped_or = [&](const Failure& failure) {
