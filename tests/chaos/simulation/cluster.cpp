@@ -134,9 +134,11 @@ void Cluster::spare_all() {
   }
 }
 
-bool Cluster::all_run() const {
+bool Cluster::all_run_for(Time time) const {
   for (const Service& service : services_) {
-    if (service.process == nullptr || service.process->paused_until > world_.now()) return false;
+    if (service.process == nullptr || service.process->paused_until + time > world_.now()) {
+      return false;
+    }
   }
   return true;
 }

@@ -32,8 +32,8 @@ class Cluster {
   void doom(std::size_t service, int times) { doomed_[service] = times; }
   // Nobody dies any more.
   void spare_all();
-  // Whether this process was stopped with SIGSTOP at some time since.
-  bool all_run() const;
+  // Whether all services run, and none stood still within that time.
+  bool all_run_for(Time time) const;
 
  private:
   void run_main(Service& service);

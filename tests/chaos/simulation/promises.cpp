@@ -161,7 +161,8 @@ void Promises::check_dead_letter(const Stored& message) {
   world_.story().tell("bus", "dead letter: {} of {} ({})", header(message, "ce-id"), consumer,
                       reason);
   if (header(message, "ce-id").find("garbage") != std::string::npos) return;
-  if (reason == "DeliveriesExhausted" && world_.bus().lost_deliveries(consumer, sequence) >= 5) {
+  if (reason == "DeliveriesExhausted" &&
+      world_.bus().lost_deliveries(consumer, sequence) + world_.lost_notes() >= 5) {
     return;
   }
   world_.violate(fmt::format("{} became a dead letter of {} ({}: {}), {} deliveries were lost",
@@ -180,7 +181,7 @@ void Promises::engine_began(const std::string& uid) {
   if (engines_of(uid) < 2) return;
   // Who lost its lease ends its engine within seconds; who stands still cannot.
   world_.scheduler().at(world_.now() + kZombie, [this, uid] {
-    if (engines_of(uid) >= 2 && cluster_.all_run()) {
+    if (engines_of(uid) >= 2 && cluster_.all_run_for(kZombie)) {
       world_.violate("two engines train " + uid + " at once");
     }
   });

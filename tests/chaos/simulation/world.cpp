@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "bus/topology.h"
 #include "simulation/network.h"
 
 namespace tunesmith::simulation {
@@ -117,7 +118,10 @@ void World::send(const std::string& subject, std::string_view data) {
     meet_fate("answering " + std::string(data.substr(0, 4)), false);
     if (!bus_is_up()) return;
   }
-  if (!bus_is_up() || chance("bus").chance(weather_.ack_loss)) return;
+  if (!bus_is_up() || chance("bus").chance(weather_.ack_loss)) {
+    if (subject.starts_with(bus::kHandBackPrefix)) ++lost_notes_;
+    return;
+  }
   scheduler_.at(now() + lag(), [this, subject, what = std::string(data)] {
     if (!bus_is_up()) return;
     if (subject.starts_with("$JS.ACK.")) return bus_.answer(subject, what);

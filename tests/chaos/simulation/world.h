@@ -78,6 +78,9 @@ class World {
   // and either way may be lost.
   natsStatus ask(const std::string& what, Time patience, const std::function<natsStatus()>& effect);
   void send(const std::string& subject, std::string_view data);
+  // Notes of a hand-back that did not arrive: such a delivery looks like a death to the next
+  // worker.
+  std::uint64_t lost_notes() const { return lost_notes_; }
   const Stored* read_last(const std::string& stream, const std::string& subject);
   bool bus_is_up() const { return now() >= weather_.bus_away_until; }
 
@@ -110,7 +113,7 @@ class World {
   Weather weather_;
   BusServer bus_;
   Registry registry_;
-  std::uint64_t numbers_ = 0;
+  std::uint64_t numbers_ = 0, lost_notes_ = 0;
   std::string violation_;
   std::map<std::string, Stored> first_seen_;  // what a frozen reader still sees
 };
