@@ -2,6 +2,8 @@
 // to run.
 #pragma once
 
+#include <optional>
+
 #include "cli/stack_options.h"
 #include "cli/stack_state.h"
 #include "runtime/result.h"
@@ -19,8 +21,5 @@ inline constexpr const char* kRegistrySecret = "demo-registry";
 // `AddressInUse`.
 Result<StackState> prepare_stack(const StackOptions& options,
                                  const std::optional<StackState>& before);
-
-// A free TCP port of the loopback address, `wanted` when that is free; 0 when there is none.
-std::uint16_t free_port(std::uint16_t wanted);
 
 }  // namespace tunesmith::cli

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "cli/stack_files.h"
+#include "cli/free_port.h"
 #include "cli/stack_options.h"
 
 namespace tunesmith::cli {
