@@ -2,8 +2,8 @@
 
 usage: run_tests.py BUILD [SUITE…]      a SUITE is a name or a part of one; none = all
 
-Suites are the GoogleTest executables that CMake registered, two at a time where they are unit tests, and the pytest
-folders, one at a time: they start whole stacks. Cases are counted from each runner's own JUnit report; a suite that
+Suites are the GoogleTest executables that CMake registered and the pytest folders, two at a time: first the unit tests,
+then what starts servers and whole stacks. Cases are counted from each runner's own JUnit report; a suite that
 crashes, times out or reports nothing counts as one failed case.
 """
 
@@ -21,6 +21,7 @@ from dataclasses import dataclass
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PYTEST_FOLDERS = ["examples", "tests/docs", "tests/e2e", "tests/chaos/real"]
 PYTEST_TIMEOUT_SECONDS = 1500
+SUITES_AT_ONCE = 2  # the long ones mostly wait for processes; none assumes to be alone
 
 
 @dataclass
@@ -134,11 +135,8 @@ def main() -> int:
         suites = [s for s in suites if any(w in s.name for w in wanted)]
     started = time.monotonic()
     passed = failed = 0
-    for parallel, group in (
-        (2, [s for s in suites if s.label == "unit"]),
-        (1, [s for s in suites if s.label != "unit"]),
-    ):
-        with concurrent.futures.ThreadPoolExecutor(max_workers=parallel) as pool:
+    for group in ([s for s in suites if s.label == "unit"], [s for s in suites if s.label != "unit"]):
+        with concurrent.futures.ThreadPoolExecutor(max_workers=SUITES_AT_ONCE) as pool:
             for suite, outcome in zip(group, pool.map(run, group)):
                 report(suite, outcome)
                 passed += outcome.passed

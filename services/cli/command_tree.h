@@ -22,7 +22,7 @@ namespace tunesmith::cli {
 struct Arguments {
   std::string dir, name_space;
   std::string stack_file;
-  std::vector<std::string> connect_to, allowed_hosts, allowed_host_paths;
+  std::vector<std::string> connect_to, allowed_hosts, allowed_data_paths, allowed_host_paths;
   StackOptions stack;
   std::vector<std::string> files, names;
   ValidateOptions validate;

@@ -40,6 +40,9 @@ int run_up(Arguments& arguments) {
   for (const std::string& host : arguments.allowed_hosts) {
     options.allowed_data_hosts.push_back(host);
   }
+  for (const std::string& folder : arguments.allowed_data_paths) {
+    options.allowed_data_paths.push_back(std::filesystem::absolute(folder).lexically_normal());
+  }
   for (const std::string& folder : arguments.allowed_host_paths) {
     options.allowed_host_paths.push_back(std::filesystem::absolute(folder).lexically_normal());
   }
@@ -63,6 +66,11 @@ void add_up(CLI::App& app, Arguments& arguments) {
   start
       ->add_option("--allow-data-host", arguments.allowed_hosts,
                    "host that may have a private address")
+      ->expected(1)
+      ->take_all();
+  start
+      ->add_option("--allow-data-path", arguments.allowed_data_paths,
+                   "folder whose files Workspaces may name as file:// data")
       ->expected(1)
       ->take_all();
   start
@@ -99,7 +107,8 @@ void add_stack_commands(CLI::App& app, Arguments& arguments) {
       arguments, bus_init);
   CLI::App* permissions = bus->add_subcommand(
       "permissions", "what each user may do on the bus, for another nats-server's configuration");
-  permissions->footer("Examples:\n  tunesmith bus permissions\n  tunesmith bus permissions --format markdown");
+  permissions->footer(
+      "Examples:\n  tunesmith bus permissions\n  tunesmith bus permissions --format markdown");
   permissions->add_option("--format", arguments.permissions_format, "nats-conf or markdown")
       ->check(CLI::IsMember({"nats-conf", "markdown"}));
   permissions->callback([&] {
