@@ -128,7 +128,7 @@ Result<std::optional<TarItem>> TarStream::next() {
 Result<std::size_t> TarStream::read(std::span<char> to) {
   const std::size_t most = static_cast<std::size_t>(std::min<std::uint64_t>(to.size(), left_));
   if (most == 0) return 0;
-  const auto count = layer_.read(to.first(most));
+  auto count = layer_.read(to.first(most));
   if (!count) return count;
   cut_ = cut_ || *count == 0;
   left_ -= *count;

@@ -57,6 +57,7 @@ std::string duration(std::int64_t seconds) {
 
 std::string quoted(const std::vector<std::string>& subjects, const std::string& between) {
   std::vector<std::string> all;
+  all.reserve(subjects.size());
   for (const std::string& subject : subjects) all.push_back("`" + subject + "`");
   return join(all, between);
 }

@@ -133,7 +133,7 @@ Result<std::uint64_t> NatsConsumer::deaths_before(const IncomingEvent& event) {
   if (options_.max_deliver < 0 ||
       event.deliveries < static_cast<std::uint64_t>(options_.max_deliver))
     return before;
-  const auto handed_back = hand_backs(client_, source_.durable, event.stream_sequence);
+  auto handed_back = hand_backs(client_, source_.durable, event.stream_sequence);
   if (!handed_back) return handed_back;
   return before - std::min(before, *handed_back);
 }
