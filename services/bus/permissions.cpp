@@ -91,10 +91,12 @@ struct Durable {
 std::vector<Durable> durables_of(const UserGrant& grant) {
   std::vector<Durable> durables;
   const std::string user = grant.user;
+  const std::string prefix = user + "_";
+  durables.reserve(grant.consumes.size());
   for (const std::string token : grant.consumes) {
     durables.push_back(token == "*"
                            ? Durable{kStream, user, "tunesmith.v1.>"}
-                           : Durable{kStream, user + "_" + token, "tunesmith.v1." + token + ".*"});
+                           : Durable{kStream, prefix + token, "tunesmith.v1." + token + ".*"});
   }
   if (grant.collects_dead_letters) {
     durables.push_back(
@@ -181,7 +183,8 @@ void deny_fixed_streams(Objects objects, const Subjects& allowed, Subjects& deny
   }
   for (const std::string& stream : fixed_stream_names()) {
     for (const std::string& call : calls) {
-      if (!allowed.has(kApi + call + stream)) deny.api(call + stream);
+      const std::string one = call + stream;
+      if (!allowed.has(kApi + one)) deny.api(one);
     }
     deny.api("CONSUMER.CREATE." + stream + ".*.$O.>");
   }

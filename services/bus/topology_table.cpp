@@ -5,7 +5,7 @@
 namespace tunesmith::bus {
 namespace {
 
-constexpr std::int64_t kDay = 24 * 3'600;
+constexpr std::int64_t kDay = std::int64_t{24} * 3'600;
 constexpr std::int32_t kLargestLogMessage = 66 << 10;  // kLargestLogBatch and its headers
 
 }  // namespace

@@ -19,7 +19,8 @@ constexpr const char* kExitCodes =
 std::string name_in_help(const CLI::App& app) {
   std::string name;
   for (const CLI::App* at = &app; at != nullptr; at = at->get_parent()) {
-    name = at->get_name() + (name.empty() ? "" : " " + name);
+    if (!name.empty()) name.insert(0, " ");
+    name.insert(0, at->get_name());
   }
   return name;
 }
