@@ -112,9 +112,9 @@ std::vector<std::string> positionals_of(const Place& place, const Names& names) 
   }
   auto found = names(kind, place.name_space);
   if (place.positionals.empty()) {
-    found.push_back("workspace");
+    found.emplace_back("workspace");
     const std::string& command = place.command->get_name();
-    if (command == "get" || command == "delete") found.push_back("configmap");
+    if (command == "get" || command == "delete") found.emplace_back("configmap");
   }
   return found;
 }

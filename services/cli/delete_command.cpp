@@ -1,4 +1,5 @@
 #include <nlohmann/json.hpp>
+#include <ranges>
 
 #include "cli/apply_plan.h"
 #include "cli/commands.h"
@@ -36,8 +37,8 @@ Result<std::vector<Doomed>> doomed_objects(const CommandContext& context,
         Failure{failure.failure_class, failure.reason, where + ": " + failure.message});
   }
   // A Workspace goes before the ConfigMap it names.
-  for (auto one = documents.rbegin(); one != documents.rend(); ++one) {
-    doomed.push_back({one->kind, one->name_space, one->name});
+  for (const auto& one : std::views::reverse(documents)) {
+    doomed.push_back({one.kind, one.name_space, one.name});
   }
   if (doomed.empty()) {
     return permanent("UsageError", "expected the names of what is to be deleted, or -f FILE");
