@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "cli/json_view.h"
 #include "runtime/text.h"
@@ -85,7 +86,8 @@ void add_attempts(const std::vector<json>& events, Timeline& timeline) {
     if (!step.empty() && step != "0") text += " from step " + step;
     if (!steps.empty()) text += " of " + steps;
     const std::string why = text_at(event, "/data/previous_failure/reason");
-    timeline.marks.push_back({*time, false, text + (why.empty() ? "" : ", after " + why)});
+    if (!why.empty()) text += ", after " + why;
+    timeline.marks.push_back({*time, false, std::move(text)});
   }
 }
 

@@ -60,7 +60,7 @@ std::string unknown_flag(const std::vector<std::string>& words,
   for (const std::string& word : words) {
     if (word == "--") break;
     if (!word.starts_with("-") || word == "-") continue;
-    const std::string name = word.substr(0, word.find('='));
+    std::string name = word.substr(0, word.find('='));
     const bool known = std::any_of(flags.begin(), flags.end(), [&](const std::string& flag) {
       const bool glued = flag.size() == 2 && !name.starts_with("--");
       return name == flag || (glued && name.starts_with(flag));

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <ranges>
 
 #include "registry/image_pull.h"
 #include "registry/image_unpack.h"
@@ -75,10 +76,9 @@ class Look {
     OtherData found;
     found.note = fmt::format("the image {} has {} bytes: its rows were not counted before training",
                              image_.digest, image_.size_bytes());
-    for (auto layer = image_.layers.rbegin(); layer != image_.layers.rend(); ++layer) {
+    for (const auto& layer : image_.layers | std::views::reverse) {
       const auto file = folder_ / "head";
-      if (auto pulled =
-              registry::pull_layer_head(client_, *layer, options_.head_bytes, file, call_);
+      if (auto pulled = registry::pull_layer_head(client_, layer, options_.head_bytes, file, call_);
           !pulled) {
         return tl::unexpected(pulled.error());
       }
@@ -106,6 +106,7 @@ class Look {
 
   Result<OtherData> inspect(const std::vector<UnpackedFile>& files) const {
     std::vector<fs::path> paths;
+    paths.reserve(files.size());
     for (const auto& file : files) paths.push_back(file.file);
     auto inspection =
         Inspector(options_.inspect, options_.work_dir).files(paths, left(), patience_.stop);

@@ -59,7 +59,7 @@ double attention_flops(const ModelShape& shape, double length) {
 
 // Of an average row, as the model sees it.
 double row_tokens(const TimeQuestion& question) {
-  const double rows = static_cast<double>(question.data.rows());
+  const auto rows = static_cast<double>(question.data.rows());
   const double text = static_cast<double>(question.data_tokens) / rows;
   const double wrapped = text + (question.data.layout() == "text" ? 1 : kTemplateTokens);
   const auto cut = static_cast<double>(question.hyper_parameters.max_seq_length());

@@ -1,5 +1,6 @@
 #include "registry/image_pull.h"
 
+#include <fmt/format.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -221,7 +222,8 @@ Result<PulledImage> resolve_image(RegistryClient& client, const RegistryCall& ca
   const std::string name = target.registry + "/" + target.repository;
   std::string reference = target.digest.empty() ? target.tag : target.digest;
   for (int hops = 0; hops < 2; ++hops) {  // an index, then a manifest
-    const std::string shown = name + (is_digest(reference) ? "@" : ":") + reference;
+    const std::string shown =
+        fmt::format("{}{}{}", name, is_digest(reference) ? "@" : ":", reference);
     const auto manifest = client.manifest(reference, call);
     if (!manifest) return tl::unexpected(manifest.error());
     if (!*manifest) {

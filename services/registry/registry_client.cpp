@@ -74,6 +74,7 @@ Result<bool> RegistryClient::mount_blob(const std::string& digest,
 Result<void> RegistryClient::push(const Image& image, const std::string& tag,
                                   const RegistryCall& call) {
   std::vector<Blob> blobs;
+  blobs.reserve(image.layers.size() + 1);
   for (const auto& [file, info] : image.layers) {
     blobs.push_back(Blob::of_file(info.digest, info.size_bytes, file));
   }

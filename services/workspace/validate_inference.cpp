@@ -28,7 +28,8 @@ void check_strength(const json& adapter, const std::string& path, Admission& adm
       number = -1;
     }
   }
-  if (!(number >= 0 && number <= 1)) {
+  const bool within = number >= 0 && number <= 1;  // "nan" is not
+  if (!within) {
     admission.refuse(Rule::kAdapterStrength,
                      sentence(path + ".strength", "text with a number in 0..1", shown(strength),
                               R"(write it in quotes, e.g. "0.5")"));
