@@ -83,7 +83,10 @@ int run_service(const std::string& name, int argc, char** argv,
     return list(*config);
   }
   const Result<void> result = run(context);
-  if (!result) return fail(context.log, result.error());
+  // What a stop in the middle of the start leaves undone is no failure of the service.
+  const bool cut_short = shutdown.token().stop_requested() && !result &&
+                         result.error().failure_class == FailureClass::kTransient;
+  if (!result && !cut_short) return fail(context.log, result.error());
   context.log.info("stopped");
   return 0;
 }
