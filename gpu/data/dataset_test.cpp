@@ -9,7 +9,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "data/testing/temporary_folder.h"
+#include "formats/test_folder.h"
 #include "text/testing/temporary_model.h"
 
 namespace tunesmith::engine {
@@ -49,7 +49,7 @@ std::string targets_of(const Example& example, const Tokenizer& tokenizer) {
 
 Result<Dataset> load_text(const std::string& name, const std::string& content,
                           const DataOptions& options, const Tokenizer& tokenizer) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   return load_dataset(std::vector{folder.write(name, content)}, options, tokenizer);
 }
 
@@ -261,7 +261,7 @@ TEST(Dataset, RefusesOptionsOutOfRange) {
 
 TEST(Conversations, AreAskedAsTheyAreTrained) {
   const Tokenizer tokenizer = tokenizer_with("chatml.jinja");
-  const TemporaryFolder folder;
+  const TestFolder folder;
   const auto path = folder.write("a.jsonl", kTwoTurns);
   const auto conversations = load_conversations(std::vector{path});
   ASSERT_TRUE(conversations) << conversations.error().message;
@@ -278,7 +278,7 @@ TEST(Conversations, AreAskedAsTheyAreTrained) {
 }
 
 TEST(Conversations, WithoutAnAnswerExpectNothing) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   const auto chats = load_conversations(
       std::vector{folder.write("a.jsonl", R"({"messages":[{"role":"user","content":"x"}]})"
                                           "\n")});

@@ -8,7 +8,7 @@
 #include <random>
 
 #include "data/testing/layer_maker.h"
-#include "data/testing/temporary_folder.h"
+#include "formats/test_folder.h"
 
 namespace tunesmith::engine {
 namespace {
@@ -36,7 +36,7 @@ class ImageLayersTest : public testing::Test {
     for (const auto& file : data->files) {
       EXPECT_EQ(fs::file_size(file.file), file.size_bytes);
       EXPECT_EQ(file.file.parent_path(), out_);
-      list.push_back(file.path + "=" + content_of(file.file) + (file.cut ? "|cut" : ""));
+      list.push_back(file.path + "=" + read_all(file.file) + (file.cut ? "|cut" : ""));
     }
     // Nothing else was left in the folder.
     const auto written = std::distance(fs::directory_iterator(out_), fs::directory_iterator());
@@ -49,7 +49,7 @@ class ImageLayersTest : public testing::Test {
     return data ? Failure{} : data.error();
   }
 
-  TemporaryFolder folder_;
+  TestFolder folder_;
   fs::path out_ = folder_.path() / "out";
   std::vector<fs::path> layers_;
   ImageLimits limits_;

@@ -10,7 +10,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "data/testing/temporary_folder.h"
+#include "formats/test_folder.h"
 #include "text/testing/temporary_model.h"
 
 namespace tunesmith::engine {
@@ -76,8 +76,8 @@ TEST(Inspect, CountsTokensWithAModel) {
 }
 
 TEST(Inspect, LooksAtRemoteFilesThroughPieces) {
-  const TemporaryFolder folder;
-  const std::string parquet = content_of(kTestdata / "messages-zstd.parquet");
+  const TestFolder folder;
+  const std::string parquet = read_all(kTestdata / "messages-zstd.parquet");
   const std::string size = std::to_string(parquet.size());
   const auto head = folder.write("head", parquet.substr(0, 1000)).string();
   EXPECT_EQ(inspect("--head " + head + " --size " + size).json["failure"]["reason"],
@@ -97,7 +97,7 @@ TEST(Inspect, LooksAtRemoteFilesThroughPieces) {
   EXPECT_EQ(answer.json["files"][0]["file"], "train.parquet");
   EXPECT_GT(answer.json["files"][0]["text_bytes"], 500);
 
-  const std::string lines = content_of(kTestdata / "messages.jsonl");
+  const std::string lines = read_all(kTestdata / "messages.jsonl");
   const auto half = folder.write("half", lines.substr(0, lines.size() / 2)).string();
   const Answer estimate =
       inspect("--head " + half + " --name x.jsonl --size " + std::to_string(lines.size()));
@@ -107,7 +107,7 @@ TEST(Inspect, LooksAtRemoteFilesThroughPieces) {
 }
 
 TEST(Inspect, FailsWithAReasonAndASentence) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   const auto path = folder.write("\xff.csv", "a,b\n1,2\n").string();
   const auto [exit_code, json] = inspect("--data " + path);
   EXPECT_EQ(exit_code, 1);

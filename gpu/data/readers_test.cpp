@@ -12,7 +12,7 @@
 #include "data/parquet_table.h"
 #include "data/rng.h"
 #include "data/table.h"
-#include "data/testing/temporary_folder.h"
+#include "formats/test_folder.h"
 
 namespace tunesmith::engine {
 namespace {
@@ -57,8 +57,7 @@ ReadResult read(const fs::path& path) {
   return result;
 }
 
-Failure failure_of(const TemporaryFolder& folder, const std::string& name,
-                   std::string_view content) {
+Failure failure_of(const TestFolder& folder, const std::string& name, std::string_view content) {
   return read(folder.write(name, content)).failure;
 }
 
@@ -104,7 +103,7 @@ TEST(Readers, ReadsTextColumnsOfAllKinds) {
 }
 
 TEST(Readers, ReadsCsv) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   const auto csv = read(folder.write("a.csv",
                                      "\xef\xbb\xbfPrompt,Completion\r\n"
                                      "plain,answer\r\n"
@@ -127,7 +126,7 @@ TEST(Readers, ReadsCsv) {
 }
 
 TEST(Readers, ReadsJsonInItsVariants) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   const auto pairs = read(folder.write(
       "a.jsonl",
       "\xef\xbb\xbf{\"prompt\":[{\"role\":\"user\",\"content\":\"q\"}],"
@@ -146,7 +145,7 @@ TEST(Readers, ReadsJsonInItsVariants) {
 }
 
 TEST(Readers, SaysWhatAFileIsThatIsNoData) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   const struct {
     const char* name;
     std::string content;
@@ -199,8 +198,8 @@ TEST(Readers, RefusesFilesOfDifferentLayouts) {
 }
 
 TEST(Readers, RefusesTruncatedParquetAtAnyPlace) {
-  const TemporaryFolder folder;
-  const std::string whole = content_of(kTestdata / "messages-zstd.parquet");
+  const TestFolder folder;
+  const std::string whole = read_all(kTestdata / "messages-zstd.parquet");
   for (std::size_t size = 1; size < whole.size(); size += 97) {
     const Failure failure = failure_of(folder, "cut.parquet", whole.substr(0, size));
     EXPECT_EQ(failure.reason, "DataNotReadable") << size;
@@ -211,11 +210,11 @@ TEST(Readers, RefusesTruncatedParquetAtAnyPlace) {
 // Whatever is in a file: rows or a failure, never a crash. Seeded, so that it is the same each
 // time.
 TEST(Readers, DamagedFilesNeverCrash) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   Rng rng(2026, RngStream::kSampling);
   for (const char* name : {"messages-snappy.parquet", "messages-v1-nodict.parquet",
                            "text-dictionary.parquet", "messages.jsonl", "messages.json"}) {
-    const std::string whole = content_of(kTestdata / name);
+    const std::string whole = read_all(kTestdata / name);
     for (int round = 0; round < 150; ++round) {
       std::string damaged = whole;
       for (std::uint64_t k = rng.below(6) + 1; k > 0; --k) {
@@ -232,7 +231,7 @@ TEST(Readers, DamagedFilesNeverCrash) {
 }
 
 TEST(Readers, DeepAndWideJsonIsRefused) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   const std::string deep =
       "{\"text\":" + std::string(1000000, '[') + std::string(1000000, ']') + "}";
   EXPECT_EQ(failure_of(folder, "deep.jsonl", deep + "\n").reason, "DataNotReadable");
@@ -242,7 +241,7 @@ TEST(Readers, DeepAndWideJsonIsRefused) {
 }
 
 TEST(Readers, TheEndOfAParquetFileIsEnoughToKnowItsColumns) {
-  const std::string whole = content_of(kTestdata / "messages-zstd.parquet");
+  const std::string whole = read_all(kTestdata / "messages-zstd.parquet");
   const std::uint64_t needed = parquet_footer_size(whole);
   ASSERT_GT(needed, 8U);
   const auto table = parquet_footer_table(whole.substr(whole.size() - needed), "remote.parquet");
@@ -257,7 +256,7 @@ TEST(Readers, TheEndOfAParquetFileIsEnoughToKnowItsColumns) {
 }
 
 TEST(Readers, TheBeginningOfATextFileIsEnoughToKnowItsColumns) {
-  const std::string whole = content_of(kTestdata / "messages.jsonl");
+  const std::string whole = read_all(kTestdata / "messages.jsonl");
   const auto table = open_table_head(whole.substr(0, whole.size() / 2), "x.jsonl", whole.size());
   ASSERT_TRUE(table) << table.error().message;
   std::size_t rows = 0;

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "formats/test_folder.h"
 #include "model/tiny_model.h"
 
 namespace tunesmith::engine {
@@ -24,7 +25,7 @@ class DecoderTest : public ::testing::Test {
   Decoder load(AdapterConfig adapter = tiny_adapter(), WeightOptions options = {}) {
     return load_tiny_model(folder_.path(), std::move(adapter), options);
   }
-  testing::TemporaryFolder folder_;
+  TestFolder folder_;
 };
 
 double norm(const std::vector<float>& values) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "formats/test_folder.h"
 #include "model/tiny_model.h"
 
 namespace tunesmith::engine {
@@ -44,7 +45,7 @@ class GenerateTest : public ::testing::Test {
     return answer;
   }
 
-  testing::TemporaryFolder folder_;
+  TestFolder folder_;
   std::optional<Decoder> decoder_;
   std::vector<Tokens> prompts_;
 };

@@ -9,12 +9,11 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "formats/test_folder.h"
 #include "model/tiny_model.h"
 
 namespace tunesmith::engine {
 namespace {
-
-using testing::TemporaryFolder;
 
 struct TrainRun {
   std::vector<Event> events;
@@ -85,7 +84,7 @@ class TrainerTest : public ::testing::Test {
   }
 
   // Interrupted once `stop_at` steps were reported (0: never).
-  TrainRun run(const TemporaryFolder& work, std::uint64_t stop_at = 0,
+  TrainRun run(const TestFolder& work, std::uint64_t stop_at = 0,
                std::optional<TrainState> checkpoint = std::nullopt, Dataset data = dataset()) {
     job_.work_dir = work.path();
     TrainRun out;
@@ -101,13 +100,13 @@ class TrainerTest : public ::testing::Test {
     return out;
   }
 
-  TemporaryFolder model_;
+  TestFolder model_;
   Job job_;
   Elem elem_ = Elem::kF32;
 };
 
 TEST_F(TrainerTest, LearnsAndSaysSo) {
-  const TemporaryFolder work;
+  const TestFolder work;
   job_.hyper_parameters.max_steps = 24;
   const TrainRun whole = run(work);
   ASSERT_TRUE(whole.end);
@@ -130,7 +129,7 @@ TEST_F(TrainerTest, LearnsAndSaysSo) {
 class ResumeTest : public TrainerTest, public ::testing::WithParamInterface<Elem> {};
 
 TEST_F(TrainerTest, TimeSpentOnEvaluationIsNotTimeOfSteps) {
-  const TemporaryFolder work;
+  const TestFolder work;
   for (const Progress& progress : run(work).all<Progress>()) {
     EXPECT_GT(progress.tokens_per_second, 0) << "step " << progress.step;
     EXPECT_GE(progress.eta_seconds, 0) << "step " << progress.step;
@@ -139,12 +138,12 @@ TEST_F(TrainerTest, TimeSpentOnEvaluationIsNotTimeOfSteps) {
 
 TEST_P(ResumeTest, GivesTheSameLossesAndAdapterBytes) {
   elem_ = GetParam();
-  const TemporaryFolder whole_work;
+  const TestFolder whole_work;
   const TrainRun whole = run(whole_work);
   const std::string expected = bytes_of(whole_work.path() / "adapter/adapter_model.safetensors");
   ASSERT_FALSE(expected.empty());
   for (const std::uint64_t stop_at : {1, 3, 7}) {
-    const TemporaryFolder work;
+    const TestFolder work;
     const TrainRun first = run(work, stop_at);
     ASSERT_EQ(first.end.value(), TrainEnd::kInterrupted);
     EXPECT_EQ(first.all<Interrupted>().at(0).step, stop_at);
@@ -172,11 +171,11 @@ INSTANTIATE_TEST_SUITE_P(Types, ResumeTest, ::testing::Values(Elem::kF32, Elem::
 // One step's gradient is the mean over its target tokens, however the step is cut.
 TEST_F(TrainerTest, MicroBatchesDoNotChangeTheStep) {
   job_.hyper_parameters.lora_dropout = 0;
-  const TemporaryFolder one;
+  const TestFolder one;
   const TrainRun accumulated = run(one);
   job_.hyper_parameters.per_device_train_batch_size = 4;
   job_.hyper_parameters.gradient_accumulation_steps = 1;
-  const TemporaryFolder two;
+  const TestFolder two;
   const TrainRun at_once = run(two);
   ASSERT_EQ(accumulated.losses().size(), at_once.losses().size());
   for (std::size_t i = 0; i < at_once.losses().size(); ++i) {
@@ -187,7 +186,7 @@ TEST_F(TrainerTest, MicroBatchesDoNotChangeTheStep) {
 TEST_F(TrainerTest, ClippingBoundsTheStep) {
   job_.hyper_parameters.max_grad_norm = 1e-9;
   job_.hyper_parameters.adam_epsilon = 1;  // so that the step's size follows the gradient's
-  const TemporaryFolder work;
+  const TestFolder work;
   const TrainRun clipped = run(work);
   EXPECT_GT(clipped.all<Progress>().at(0).grad_norm, 1e-3) << "reported before clipping";
   const auto finished = clipped.all<Finished>().at(0);
@@ -198,7 +197,7 @@ TEST_F(TrainerTest, LossThatIsNoNumberStopsWithTheStepNamed) {
   job_.hyper_parameters.learning_rate = 1e30;
   job_.hyper_parameters.warmup_steps = 0;
   job_.hyper_parameters.eval_steps = 0;
-  const TemporaryFolder work;
+  const TestFolder work;
   const TrainRun broken = run(work);
   ASSERT_FALSE(broken.end);
   EXPECT_EQ(broken.end.error().failure_class, FailureClass::kPermanent);
@@ -209,7 +208,7 @@ TEST_F(TrainerTest, LossThatIsNoNumberStopsWithTheStepNamed) {
 }
 
 TEST_F(TrainerTest, CheckpointOfAnotherJobOrOtherDataIsRefused) {
-  const TemporaryFolder work;
+  const TestFolder work;
   const TrainRun first = run(work, 2);
   const TrainState state = read_checkpoint(first.all<CheckpointFile>().back().path).value();
   Dataset other = dataset();
@@ -222,12 +221,12 @@ TEST_F(TrainerTest, CheckpointOfAnotherJobOrOtherDataIsRefused) {
 TEST_F(TrainerTest, NoStepsAreAFailure) {
   job_.hyper_parameters.max_steps = 0;
   job_.hyper_parameters.num_train_epochs = 0;
-  const TemporaryFolder work;
+  const TestFolder work;
   EXPECT_EQ(run(work).end.error().reason, "NothingToTrain");
 }
 
 TEST(Checkpoint, ComesBackExactlyAndTheNewestTwoAreKept) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   TrainState state;
   state.parameters = {1.5F, -0.0F, 1e-40F};
   state.first_moment = {0.1F, 0.2F, 0.3F};
@@ -255,7 +254,7 @@ TEST(Checkpoint, ComesBackExactlyAndTheNewestTwoAreKept) {
 }
 
 TEST(Checkpoint, WhatIsNoCheckpointIsRefused) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   EXPECT_EQ(read_checkpoint(folder.path() / "none").error().reason, "CheckpointMissing");
   std::ofstream(folder.path() / "text") << "not a checkpoint";
   EXPECT_EQ(read_checkpoint(folder.path() / "text").error().reason, "CheckpointInvalid");
@@ -265,7 +264,7 @@ TEST(Checkpoint, WhatIsNoCheckpointIsRefused) {
 }
 
 TEST(CheckpointWriter, WritesBesideTheCaller) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   CheckpointWriter writer(folder.path() / "checkpoints");
   EXPECT_FALSE(writer.finish());
   TrainState state;
@@ -280,7 +279,7 @@ TEST(CheckpointWriter, WritesBesideTheCaller) {
 }
 
 TEST(CheckpointWriter, TellsOfAFullOrForbiddenDisk) {
-  const TemporaryFolder folder;
+  const TestFolder folder;
   std::ofstream(folder.path() / "file") << "in the way";
   CheckpointWriter writer(folder.path() / "file");
   writer.start({});

@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -13,6 +12,7 @@
 #include "bus/nats_connection.h"
 #include "bus/ordered_reader.h"
 #include "runtime/sha256.h"
+#include "temp_folder.h"
 
 namespace tunesmith::bus {
 namespace {
@@ -31,13 +31,6 @@ std::string pattern_of(std::size_t size, unsigned seed) {
 
 class NatsObjectStoreTest : public NatsBusTest {
  protected:
-  NatsObjectStoreTest() {
-    std::string name = (fs::temp_directory_path() / "tunesmith-objects-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    folder_ = name;
-  }
-  ~NatsObjectStoreTest() override { fs::remove_all(folder_); }
-
   fs::path write(const std::string& name, const std::string& bytes) {
     std::ofstream(folder_ / name, std::ios::binary) << bytes;
     return folder_ / name;
@@ -59,7 +52,8 @@ class NatsObjectStoreTest : public NatsBusTest {
     }
   }
 
-  fs::path folder_;
+  testing_support::TempFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
 
 // A server that is full to the brim refuses events and status too: nobody could say why all waits.

@@ -12,6 +12,7 @@
 #include "bus/nats_connection.h"
 #include "bus/permissions.h"
 #include "runtime/text.h"
+#include "temp_folder.h"
 #include "tunesmith/events/v1/nodes.pb.h"
 #include "tunesmith/events/v1/tuning.pb.h"
 
@@ -27,26 +28,17 @@ std::string password_of(const std::string& user) { return user + "-password"; }
 class AccessFiles {
  public:
   AccessFiles() {
-    std::string name = (fs::temp_directory_path() / "tunesmith-access-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make " + name);
-    folder_ = name;
     std::vector<UserLogin> logins;
     for (const UserGrant& grant : grants()) {
       logins.push_back({grant.user, password_of(grant.user)});
-      static_cast<void>(write_file(folder_ / grant.user, password_of(grant.user), 0600));
+      static_cast<void>(write_file(folder_.path() / grant.user, password_of(grant.user), 0600));
     }
-    static_cast<void>(write_file(folder_ / "nats.conf", nats_authorization(logins), 0600));
+    static_cast<void>(write_file(folder_.path() / "nats.conf", nats_authorization(logins), 0600));
   }
-  ~AccessFiles() {
-    std::error_code ignored;
-    fs::remove_all(folder_, ignored);
-  }
-  AccessFiles(const AccessFiles&) = delete;
-  AccessFiles& operator=(const AccessFiles&) = delete;
-  fs::path operator/(const std::string& name) const { return folder_ / name; }
+  fs::path operator/(const std::string& name) const { return folder_.path() / name; }
 
  private:
-  fs::path folder_;
+  testing_support::TempFolder folder_;
 };
 
 class PermissionsTest : public ::testing::TestWithParam<NatsBinary> {

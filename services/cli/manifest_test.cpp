@@ -2,12 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
 #include "cli/manifest_check.h"
 #include "cli/manifest_input.h"
+#include "temp_folder.h"
 
 namespace tunesmith::cli {
 namespace {
@@ -61,8 +61,9 @@ TEST(ManifestInput, AllProblemsOfAllDocumentsAreTold) {
 }
 
 TEST(ManifestInput, AFolderIsItsManifestsByName) {
-  std::string name = (fs::temp_directory_path() / "tunesmith-manifests-XXXXXX").string();
-  const fs::path folder = ::mkdtemp(name.data());
+  const testing_support::TempFolder temporary;
+  const fs::path folder = temporary.path() / "manifests";
+  fs::create_directory(folder);
   std::ofstream(folder / "b.yaml") << kWorkspace;
   std::ofstream(folder / "a.yml") << kConfigMap;
   std::ofstream(folder / "README.md") << "not one";
@@ -76,7 +77,6 @@ TEST(ManifestInput, AFolderIsItsManifestsByName) {
   fs::remove_all(folder);
   fs::create_directory(folder);
   EXPECT_THAT(manifest_files(folder).error().message, HasSubstr("has no file that ends in .yaml"));
-  fs::remove_all(folder);
 }
 
 TEST(ManifestCheck, WhatIsRightIsValid) {

@@ -4,7 +4,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -13,6 +12,7 @@
 #include "cli/stack_commands.h"
 #include "cli/up_protocol.h"
 #include "fakes/memory_bus.h"
+#include "temp_folder.h"
 
 namespace tunesmith::cli {
 namespace {
@@ -33,15 +33,14 @@ TEST(Refusals, AnObjectThatIsNotThereOrIsNone) {
 }
 
 TEST(Refusals, AStackThatIsJustBeingStarted) {
-  std::string name = (std::filesystem::temp_directory_path() / "tunesmith-cli-XXXXXX").string();
-  const std::filesystem::path folder = ::mkdtemp(name.data());
+  const testing_support::TempFolder temporary;
+  const std::filesystem::path& folder = temporary.path();
   const int lock = ::open((folder / "stack.lock").c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
   ASSERT_EQ(::flock(lock, LOCK_EX), 0);
   std::ostringstream out;
   EXPECT_EQ(down(folder, out).error().reason, "StackStarting");
   ::close(lock);
   EXPECT_TRUE(down(folder, out));
-  std::filesystem::remove_all(folder);
 }
 
 // The supervisor's pipe, both ends in one process.

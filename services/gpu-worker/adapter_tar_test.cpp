@@ -7,6 +7,8 @@
 #include <iterator>
 #include <string>
 
+#include "temp_folder.h"
+
 namespace tunesmith::gpu_worker {
 namespace {
 
@@ -14,12 +16,7 @@ namespace fs = std::filesystem;
 
 class AdapterTar : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "tunesmith-tar-XXXXXX").string();
-    folder = mkdtemp(name.data());
-    fs::create_directory(folder / "adapter");
-  }
-  void TearDown() override { fs::remove_all(folder); }
+  void SetUp() override { fs::create_directory(folder / "adapter"); }
 
   void write(const std::string& name, const std::string& content) const {
     std::ofstream(folder / name, std::ios::binary) << content;
@@ -29,7 +26,8 @@ class AdapterTar : public testing::Test {
     return {std::istreambuf_iterator<char>(in), {}};
   }
 
-  fs::path folder;
+  testing_support::TempFolder temporary;
+  const fs::path folder = temporary.path();
 };
 
 TEST_F(AdapterTar, IsReadByTarAndHoldsBothFiles) {

@@ -3,12 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <condition_variable>
-#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <mutex>
 
 #include "fakes/memory_bus.h"
+#include "temp_folder.h"
 
 namespace tunesmith::gpu_worker {
 namespace {
@@ -17,12 +17,7 @@ namespace fs = std::filesystem;
 
 class Checkpoints : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "tunesmith-checkpoint-XXXXXX").string();
-    folder = mkdtemp(name.data());
-    ASSERT_TRUE(objects.create_bucket("ws-u", 0).has_value());
-  }
-  void TearDown() override { fs::remove_all(folder); }
+  void SetUp() override { ASSERT_TRUE(objects.create_bucket("ws-u", 0).has_value()); }
 
   fs::path file_with(const std::string& content) const {
     const fs::path file = folder / "checkpoint";
@@ -34,7 +29,8 @@ class Checkpoints : public testing::Test {
     return {std::istreambuf_iterator<char>(in), {}};
   }
 
-  fs::path folder;
+  testing_support::TempFolder temporary;
+  const fs::path folder = temporary.path();
   fakes::MemoryObjectStore objects;
   ManualClock clock;
   CheckpointStore store{objects, "ws-u", "key"};

@@ -5,7 +5,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <functional>
 #include <iterator>
@@ -16,21 +15,16 @@
 #include "file_cache.h"
 #include "file_host/file_host.h"
 #include "runtime/sha256.h"
+#include "temp_folder.h"
 
 namespace tunesmith::gpu_worker {
 
 class CacheFixture : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (std::filesystem::temp_directory_path() / "tunesmith-cache-XXXXXX").string();
-    folder = std::filesystem::canonical(mkdtemp(name.data()));
     std::filesystem::create_directory(folder / "www");
     serve(std::string(300'000, 'a') + "end");
     host = start_host();
-  }
-  void TearDown() override {
-    host.reset();
-    std::filesystem::remove_all(folder);
   }
 
   std::unique_ptr<tunesmith::testing::FileHost> start_host() const {
@@ -102,7 +96,8 @@ class CacheFixture : public ::testing::Test {
     return found;
   }
 
-  std::filesystem::path folder;
+  testing_support::TempFolder temporary;
+  const std::filesystem::path folder = temporary.path();
   std::string content;
   std::unique_ptr<tunesmith::testing::FileHost> host;
   SystemClock clock;

@@ -5,13 +5,13 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <thread>
 
 #include "bus/current.h"
 #include "bus/results.h"
 #include "fakes/memory_bus.h"
+#include "temp_folder.h"
 
 namespace tunesmith::gpu_worker {
 namespace {
@@ -32,8 +32,6 @@ echo '{"event":"finished","steps":4,"train_loss":0.5,"eval_loss_before":3.0,"eva
 class HandlersTest : public testing::Test {
  protected:
   void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "tunesmith-worker-XXXXXX").string();
-    folder = mkdtemp(name.data());
     options.node = "node1";
     options.engine = folder / "engine";
     options.cache_dir = folder / "cache";
@@ -44,7 +42,6 @@ class HandlersTest : public testing::Test {
         current.put("u", bus::to_json(bus::Current{.generation = 1, .annotations_hash = ""}))
             .has_value());
   }
-  void TearDown() override { fs::remove_all(folder); }
 
   void engine(const std::string& body) const {
     std::ofstream(options.engine) << "#!/bin/sh\n" << body;
@@ -64,7 +61,8 @@ class HandlersTest : public testing::Test {
     return Handlers(parts, log).on_nodes_ready(nodes_ready(), stop);
   }
 
-  fs::path folder;
+  testing_support::TempFolder temporary;
+  const fs::path folder = temporary.path();
   WorkerOptions options;
   fakes::RecordingPublisher publisher;
   fakes::MemoryKeyValue current, leases, results;

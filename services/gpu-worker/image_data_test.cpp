@@ -8,6 +8,7 @@
 #include "registry/docker_registry.h"
 #include "registry/testing/image_maker.h"
 #include "runtime/http_test_server.h"
+#include "temp_folder.h"
 
 namespace tunesmith::gpu_worker {
 namespace {
@@ -27,7 +28,7 @@ class ImageDataTest : public ::testing::Test {
     plan_.set_digest(push("data/a.jsonl", "one"));
   }
   std::string push(const std::string& name, const std::string& content) {
-    const auto image = registry::make_image(folder_.path, {{name, content}});
+    const auto image = registry::make_image(folder_.path(), {{name, content}});
     registry::RegistryClient client(
         http_, clock_, options_.registry,
         {.registry = registry_.host(), .repository = "team/data", .tag = "v1", .digest = {}}, {});
@@ -38,8 +39,8 @@ class ImageDataTest : public ::testing::Test {
     bytes_ = 0;
     const FetchListener listener{.on_bytes = [this](std::uint64_t bytes) { bytes_ = bytes; },
                                  .on_waiting = [](const Failure&) {}};
-    return ImageData(folder_.path / "cache", options_, http_, clock_, limits_)
-        .fetch(plan_, "default", folder_.path / "run", listener, {});
+    return ImageData(folder_.path() / "cache", options_, http_, clock_, limits_)
+        .fetch(plan_, "default", folder_.path() / "run", listener, {});
   }
   std::vector<std::string> contents() {
     const auto files = fetch();
@@ -49,14 +50,14 @@ class ImageDataTest : public ::testing::Test {
     return list;
   }
   fs::path cached_layer() {
-    for (const auto& entry : fs::directory_iterator(folder_.path / "cache")) {
+    for (const auto& entry : fs::directory_iterator(folder_.path() / "cache")) {
       if (!entry.path().has_extension()) return entry.path();
     }
     return {};
   }
   int blobs_given() { return registry_.logged("GET /v2/team/data/blobs/"); }
 
-  registry::TemporaryFolder folder_;
+  testing_support::TempFolder folder_;
   testing_support::DockerRegistry registry_;
   SystemClock clock_;
   HttpClient http_{HttpClientOptions{}};
@@ -111,7 +112,7 @@ TEST_F(ImageDataTest, AForeignManifestThatNamesACachedLayerGetsNothingOutOfTheCa
 }
 
 TEST_F(ImageDataTest, ASecretThatNeverComesIsAnEnd) {
-  options_.secrets_dir = folder_.path / "secrets";
+  options_.secrets_dir = folder_.path() / "secrets";
   options_.secret_limit = 20ms;
   options_.registry.backoff.first = 1ms;
   plan_.add_pull_secrets("pull");

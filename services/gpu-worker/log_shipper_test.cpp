@@ -4,10 +4,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <fstream>
 
 #include "fakes/memory_bus.h"
+#include "temp_folder.h"
 
 namespace tunesmith::gpu_worker {
 namespace {
@@ -21,13 +21,6 @@ constexpr std::chrono::milliseconds kNever = std::chrono::hours(1);
 
 class LogShipperTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string name = (fs::temp_directory_path() / "tunesmith-logs-XXXXXX").string();
-    folder_ = ::mkdtemp(name.data());
-    engine_log_ = folder_ / "engine.log";
-  }
-  void TearDown() override { fs::remove_all(folder_); }
-
   void engine_writes(const std::string& text) const {
     std::ofstream(engine_log_, std::ios::app | std::ios::binary) << text;
   }
@@ -37,7 +30,8 @@ class LogShipperTest : public testing::Test {
     return all;
   }
 
-  fs::path folder_, engine_log_;
+  testing_support::TempFolder temporary_;
+  const fs::path engine_log_ = temporary_.path() / "engine.log";
   fakes::MemoryLogStream logs_;
 };
 

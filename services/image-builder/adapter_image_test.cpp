@@ -8,6 +8,7 @@
 #include "image-builder/tar_reader.h"
 #include "image-builder/testing/adapter_archive.h"
 #include "runtime/sha256.h"
+#include "temp_folder.h"
 
 namespace tunesmith::image_builder {
 namespace {
@@ -20,8 +21,9 @@ const Annotations kAnnotations = {{kModelNameAnnotation, "smollm2-135m-instruct"
 class AdapterImageTest : public testing::Test {
  protected:
   Result<registry::Image> build(const std::vector<ArchiveMember>& members) {
-    write_archive(folder_.path / "adapter.tar", members);
-    return build_adapter_image(folder_.path / "adapter.tar", folder_.path / "layer", kAnnotations);
+    write_archive(folder_.path() / "adapter.tar", members);
+    return build_adapter_image(folder_.path() / "adapter.tar", folder_.path() / "layer",
+                               kAnnotations);
   }
   // The layer as any gzip reader sees it.
   std::string unpacked(const std::filesystem::path& layer) {
@@ -35,7 +37,7 @@ class AdapterImageTest : public testing::Test {
     gzclose(in);
     return out;
   }
-  TemporaryFolder folder_;
+  testing_support::TempFolder folder_;
 };
 
 TEST_F(AdapterImageTest, LayerHoldsBothFilesBelowData) {
@@ -44,8 +46,8 @@ TEST_F(AdapterImageTest, LayerHoldsBothFilesBelowData) {
       build({{"adapter_config.json", kAdapterConfig}, {"adapter_model.safetensors", weights}});
   ASSERT_TRUE(image) << image.error().message;
   const std::string tar = unpacked(image->layers[0].file);
-  std::ofstream(folder_.path / "plain.tar", std::ios::binary) << tar;
-  const auto entries = list_tar(folder_.path / "plain.tar");
+  std::ofstream(folder_.path() / "plain.tar", std::ios::binary) << tar;
+  const auto entries = list_tar(folder_.path() / "plain.tar");
   ASSERT_TRUE(entries) << entries.error().message;
   ASSERT_EQ(entries->size(), 2u);
   EXPECT_EQ((*entries)[0].name, "data/adapter_config.json");
@@ -142,8 +144,8 @@ TEST_F(AdapterImageTest, DamagedArchivesAreRefused) {
   flipped[3] ^= 1;
   for (const std::string& bytes : {tar.substr(0, 700), tar.substr(0, tar.size() - 3000), flipped,
                                    std::string(), std::string(2048, 'x')}) {
-    std::ofstream(folder_.path / "bad.tar", std::ios::binary) << bytes;
-    const auto entries = list_tar(folder_.path / "bad.tar");
+    std::ofstream(folder_.path() / "bad.tar", std::ios::binary) << bytes;
+    const auto entries = list_tar(folder_.path() / "bad.tar");
     ASSERT_FALSE(entries) << bytes.size();
     EXPECT_EQ(entries.error().reason, "AdapterInvalid");
     EXPECT_EQ(entries.error().failure_class, FailureClass::kPermanent);

@@ -6,6 +6,7 @@
 #include "registry/docker_registry.h"
 #include "registry/registry_client.h"
 #include "runtime/process.h"
+#include "temp_folder.h"
 
 namespace tunesmith::image_builder {
 namespace {
@@ -19,12 +20,12 @@ std::string run(std::vector<std::string> argv) {
 }
 
 TEST(AdapterPush, SkopeoCopiesThePushedImageAndDataHoldsBothFiles) {
-  const TemporaryFolder folder;
+  const testing_support::TempFolder folder;
   const std::string weights = safetensors_of(3u << 20);
-  write_archive(folder.path / "adapter.tar",
+  write_archive(folder.path() / "adapter.tar",
                 {{"adapter_config.json", kAdapterConfig}, {"adapter_model.safetensors", weights}});
   const auto built =
-      build_adapter_image(folder.path / "adapter.tar", folder.path / "layer",
+      build_adapter_image(folder.path() / "adapter.tar", folder.path() / "layer",
                           {{kTuningKeyAnnotation, "key"}, {kModelNameAnnotation, "model"}})
           .value();
   const std::string user = "demo", password = "s3cret";
@@ -47,14 +48,14 @@ TEST(AdapterPush, SkopeoCopiesThePushedImageAndDataHoldsBothFiles) {
   EXPECT_EQ(run({"skopeo", "inspect", "--tls-verify=false", "--creds", credentials, "--format",
                  "{{.Digest}}", source}),
             built.manifest_digest + "\n");
-  const auto copy = folder.path / "copy";
+  const auto copy = folder.path() / "copy";
   run({"skopeo", "copy", "--src-tls-verify=false", "--src-creds", credentials, source,
        "dir:" + copy.string()});
   EXPECT_EQ(bytes_of(copy / "manifest.json"), built.manifest);
   run({"tar", "-xzf", (copy / built.layers[0].info.digest.substr(7)).string(), "-C",
-       folder.path.string()});
-  EXPECT_EQ(bytes_of(folder.path / "data/adapter_config.json"), kAdapterConfig);
-  EXPECT_EQ(bytes_of(folder.path / "data/adapter_model.safetensors"), weights);
+       folder.path().string()});
+  EXPECT_EQ(bytes_of(folder.path() / "data/adapter_config.json"), kAdapterConfig);
+  EXPECT_EQ(bytes_of(folder.path() / "data/adapter_model.safetensors"), weights);
 }
 
 }  // namespace

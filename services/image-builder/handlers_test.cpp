@@ -14,6 +14,7 @@
 #include "runtime/retry.h"
 #include "runtime/sha256.h"
 #include "runtime/text.h"
+#include "temp_folder.h"
 
 namespace tunesmith::image_builder {
 namespace {
@@ -49,8 +50,8 @@ struct InterruptedStore : fakes::MemoryObjectStore {
 class HandlersTest : public testing::Test {
  protected:
   HandlersTest() {
-    options_.secrets_dir = folder_.path / "secrets";
-    options_.work_dir = folder_.path / "work";
+    options_.secrets_dir = folder_.path() / "secrets";
+    options_.work_dir = folder_.path() / "work";
     std::filesystem::create_directories(options_.work_dir);
     options_.registry.backoff.first = 10ms;
     options_.registry.backoff.most = 100ms;
@@ -130,7 +131,7 @@ class HandlersTest : public testing::Test {
     return events.empty() ? v1::Failure() : events[0].failure();
   }
 
-  TemporaryFolder folder_;
+  testing_support::TempFolder folder_;
   DockerRegistry registry_{{.user = kUser}};
   BuilderOptions options_;
   v1::Plan plan_;
@@ -380,9 +381,9 @@ TEST_F(HandlersTest, ATakenTagIsOverwrittenWhenTheUserAllowsIt) {
 }
 
 TEST_F(HandlersTest, AdapterGoesIntoAFolder) {
-  options_.allowed_host_paths = {folder_.path / "allowed"};
-  std::filesystem::create_directories(folder_.path / "allowed");
-  const auto out = folder_.path / "allowed/adapter";
+  options_.allowed_host_paths = {folder_.path() / "allowed"};
+  std::filesystem::create_directories(folder_.path() / "allowed");
+  const auto out = folder_.path() / "allowed/adapter";
   plan_.mutable_output()->clear_image();
   plan_.mutable_output()->set_volume_path(out.string());
   store_adapter();
@@ -402,7 +403,7 @@ TEST_F(HandlersTest, AdapterGoesIntoAFolder) {
 
 TEST_F(HandlersTest, AFolderThatIsNotAllowedIsRefusedBeforeTraining) {
   plan_.mutable_output()->clear_image();
-  plan_.mutable_output()->set_volume_path((folder_.path / "x").string());
+  plan_.mutable_output()->set_volume_path((folder_.path() / "x").string());
   plan();
   EXPECT_EQ(only_failure<v1::PlanRejected>().reason(), "OutputPathNotAllowed");
 }

@@ -13,6 +13,7 @@
 
 #include "image-builder/testing/adapter_archive.h"
 #include "runtime/sha256.h"
+#include "temp_folder.h"
 
 namespace tunesmith::image_builder {
 namespace {
@@ -55,9 +56,9 @@ class OutputFolderTest : public testing::Test {
     std::ofstream(out_ / name) << content;
   }
 
-  TemporaryFolder folder_;
-  fs::path allowed_ = folder_.path / "allowed", out_ = allowed_ / "team/adapter";
-  fs::path archive_ = folder_.path / "adapter.tar";
+  testing_support::TempFolder folder_;
+  fs::path allowed_ = folder_.path() / "allowed", out_ = allowed_ / "team/adapter";
+  fs::path archive_ = folder_.path() / "adapter.tar";
   std::string weights_;
   events::v1::Plan plan_;
 };
@@ -141,11 +142,11 @@ TEST_F(OutputFolderTest, AWriteThatDiedIsGoneOnWithByItsOwnTuningOnly) {
 }
 
 TEST_F(OutputFolderTest, OnlyFoldersThatTheOperatorAllows) {
-  const fs::path elsewhere = folder_.path / "elsewhere";
+  const fs::path elsewhere = folder_.path() / "elsewhere";
   fs::create_directories(elsewhere);
   fs::create_directory_symlink(elsewhere, allowed_ / "link");
   for (const auto& path : {elsewhere / "x", allowed_ / "link/x", allowed_ / "../elsewhere/x",
-                           fs::path("relative"), folder_.path / "allowed2"}) {
+                           fs::path("relative"), folder_.path() / "allowed2"}) {
     plan_.mutable_output()->set_volume_path(path.string());
     EXPECT_EQ(refusal(), "OutputPathNotAllowed") << path;
   }
@@ -156,7 +157,7 @@ TEST_F(OutputFolderTest, OnlyFoldersThatTheOperatorAllows) {
 }
 
 TEST_F(OutputFolderTest, LinksInTheFolderAreReplacedNotFollowed) {
-  const fs::path victim = folder_.path / "victim";
+  const fs::path victim = folder_.path() / "victim";
   std::ofstream(victim) << "untouched";
   fs::create_directories(out_);
   for (const char* name : {"adapter_config.json", "tunesmith.json", ".tunesmith-new-README.md"}) {

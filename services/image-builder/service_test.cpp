@@ -16,6 +16,7 @@
 #include "runtime/process.h"
 #include "runtime/retry.h"
 #include "runtime/sha256.h"
+#include "temp_folder.h"
 #include "tunesmith/events/v1/image.pb.h"
 #include "tunesmith/events/v1/planning.pb.h"
 
@@ -32,11 +33,11 @@ class ServiceTest : public ::testing::Test {
     options.url = nats_.url();
     bus_ = bus::Connection::open(options, Log::silent(), {}).value();
     EXPECT_TRUE(bus::init_topology(*bus_, {}));
-    std::ofstream(folder_.path / "config.yaml")
+    std::ofstream(folder_.path() / "config.yaml")
         << "nats_url: \"" << nats_.url()
-        << "\"\nsecrets_dir: " << (folder_.path / "secrets").string()
-        << "\nwork_dir: " << (folder_.path / "work").string()
-        << "\nack_wait: 3s\nport_file: " << (folder_.path / "port").string()
+        << "\"\nsecrets_dir: " << (folder_.path() / "secrets").string()
+        << "\nwork_dir: " << (folder_.path() / "work").string()
+        << "\nack_wait: 3s\nport_file: " << (folder_.path() / "port").string()
         << "\ninsecure_registries: [\"" << registry_.host() << "\"]\n";
     start();
 
@@ -54,8 +55,8 @@ class ServiceTest : public ::testing::Test {
   void start() {
     service_.emplace(
         Process::start({.argv = {std::string(TUNESMITH_BIN_DIR) + "/tunesmith-image-builder",
-                                 "--config", (folder_.path / "config.yaml").string()},
-                        .log_file = folder_.path / "log"})
+                                 "--config", (folder_.path() / "config.yaml").string()},
+                        .log_file = folder_.path() / "log"})
             .value());
   }
   // The first event of this type, waiting for it.
@@ -74,15 +75,15 @@ class ServiceTest : public ::testing::Test {
           return !found;
         },
         stop.get_token());
-    EXPECT_TRUE(read && found) << bytes_of(folder_.path / "log");
+    EXPECT_TRUE(read && found) << bytes_of(folder_.path() / "log");
     return found;
   }
   void announce_adapter() {
     const std::string tar = tar_of({{"adapter_config.json", kAdapterConfig},
                                     {"adapter_model.safetensors", safetensors_of(300'000)}});
-    std::ofstream(folder_.path / "tar", std::ios::binary) << tar;
+    std::ofstream(folder_.path() / "tar", std::ios::binary) << tar;
     ASSERT_TRUE(bus_->objects().create_bucket("ws-uid-1", 0));
-    bus_->objects().put_file("ws-uid-1", "adapter/a/1", folder_.path / "tar", {}).value();
+    bus_->objects().put_file("ws-uid-1", "adapter/a/1", folder_.path() / "tar", {}).value();
     v1::AdapterReady ready;
     *ready.mutable_workspace() = ref_;
     *ready.mutable_plan() = plan_;
@@ -99,7 +100,7 @@ class ServiceTest : public ::testing::Test {
     return 0;
   }
 
-  TemporaryFolder folder_;
+  testing_support::TempFolder folder_;
   tunesmith::testing::NatsServer nats_{tunesmith::testing::current_nats_binary()};
   testing_support::DockerRegistry registry_;
   std::unique_ptr<bus::Connection> bus_;
@@ -124,7 +125,7 @@ TEST_F(ServiceTest, PlanIsClearedAdapterIsPushedAndTheProcessEndsWhenAsked) {
   service_->signal(SIGTERM);
   const auto ended = service_->wait({}, 30s);
   ASSERT_TRUE(ended);
-  EXPECT_EQ(ended->code, 0) << bytes_of(folder_.path / "log");
+  EXPECT_EQ(ended->code, 0) << bytes_of(folder_.path() / "log");
 }
 
 TEST_F(ServiceTest, KilledWhileTheRegistryIsAwayStillEndsInOneImage) {

@@ -11,6 +11,7 @@
 #include "registry/registry_client.h"
 #include "registry/testing/image_maker.h"
 #include "runtime/base64.h"
+#include "temp_folder.h"
 
 namespace tunesmith::planner {
 namespace {
@@ -35,8 +36,8 @@ class ImageSourceTest : public ::testing::Test {
   ImageSourceTest() {
     options_.registry.insecure_registries.insert(registry_.host());
     options_.registry.backoff.first = 5ms;
-    options_.secrets_dir = folder_.path / "secrets";
-    options_.work_dir = folder_.path / "work";
+    options_.secrets_dir = folder_.path() / "secrets";
+    options_.work_dir = folder_.path() / "work";
     options_.inspect = std::string(TUNESMITH_BIN_DIR) + "/tunesmith-inspect";
     write_secret("pull", registry_.host(), kUser.password);
     write_secret("elsewhere", "other.example", "x");
@@ -51,7 +52,7 @@ class ImageSourceTest : public ::testing::Test {
     ASSERT_EQ(::chmod(file.c_str(), 0600), 0);
   }
   std::string push(const std::vector<ImageFile>& files) {
-    const auto image = registry::make_image(folder_.path, files);
+    const auto image = registry::make_image(folder_.path(), files);
     registry::RegistryClient client(
         http_, clock_, options_.registry,
         {.registry = registry_.host(), .repository = "team/data", .tag = "v1", .digest = {}},
@@ -76,7 +77,7 @@ class ImageSourceTest : public ::testing::Test {
     return found ? Failure{} : found.error();
   }
 
-  registry::TemporaryFolder folder_;
+  testing_support::TempFolder folder_;
   testing_support::DockerRegistry registry_{{.user = kUser}};
   SystemClock clock_;
   HttpClient http_{HttpClientOptions{}};

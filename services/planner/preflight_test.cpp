@@ -12,6 +12,7 @@
 #include "file_host/file_host.h"
 #include "runtime/sha256.h"
 #include "runtime/text.h"
+#include "temp_folder.h"
 #include "workspace/documents.h"
 
 namespace tunesmith::planner {
@@ -31,9 +32,6 @@ constexpr const char* kModel = "/HuggingFaceTB/SmolLM2-135M-Instruct/resolve/*";
 class PreflightTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "preflight-test-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = fs::canonical(pattern);
     const fs::path model = root_ / "www/models/HuggingFaceTB/SmolLM2-135M-Instruct";
     write(model / "config.json", R"({"model_type":"llama","vocab_size":49152,"hidden_size":576,
       "intermediate_size":1536,"num_hidden_layers":30,"num_attention_heads":9,
@@ -51,11 +49,6 @@ class PreflightTest : public ::testing::Test {
     secret("login", json{{"username", "me"}, {"password", kToken}});
     secret("hub", json{{"HF_TOKEN", kToken}});
     secret("wrong", json{{"token", "wrong"}, {"HF_TOKEN", "wrong"}});
-  }
-  void TearDown() override {
-    host_.reset();
-    other_.reset();
-    fs::remove_all(root_);
   }
 
   static void write(const fs::path& file, const std::string& text) {
@@ -126,7 +119,8 @@ tuning:
   static constexpr const char* kRow =
       R"({"messages":[{"role":"user","content":"hi"},{"role":"assistant","content":"ho"}]})"
       "\n";
-  fs::path root_;
+  testing_support::TempFolder temporary_;
+  const fs::path root_ = temporary_.path();
   std::unique_ptr<FileHost> host_, other_;
   SystemClock clock_;
   HttpClient http_{HttpClientOptions{}};

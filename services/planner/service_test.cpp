@@ -13,6 +13,7 @@
 #include "nats_server.h"
 #include "runtime/process.h"
 #include "runtime/retry.h"
+#include "temp_folder.h"
 #include "tunesmith/events/v1/planning.pb.h"
 #include "tunesmith/events/v1/workspace.pb.h"
 
@@ -35,9 +36,8 @@ std::uint64_t resident_kib(pid_t pid) {
 }
 
 TEST(PlannerService, StartsPlansAndEnds) {
-  std::string pattern = (fs::temp_directory_path() / "planner-service-XXXXXX").string();
-  ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-  const fs::path root = pattern;
+  const testing_support::TempFolder temporary;
+  const fs::path& root = temporary.path();
   fs::create_directories(root / "www");
   const auto host = tunesmith::testing::FileHost::start({.root = root / "www"});
   ASSERT_TRUE(host.has_value());
@@ -99,7 +99,6 @@ TEST(PlannerService, StartsPlansAndEnds) {
                   std::chrono::duration_cast<std::chrono::milliseconds>(started).count()),
               static_cast<unsigned long long>(resident));
   EXPECT_LT(resident, 80u << 10);  // aims at 40 MiB; these machines swing
-  fs::remove_all(root);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "registry/testing/image_maker.h"
 #include "runtime/sha256.h"
+#include "temp_folder.h"
 
 namespace tunesmith::planner {
 namespace {
@@ -36,12 +37,12 @@ class VolumeSourceTest : public ::testing::Test {
     return found ? "" : found.error().reason;
   }
 
-  registry::TemporaryFolder folder_;
-  fs::path allowed_ = folder_.path / "allowed", data_ = allowed_ / "d\xc3\xa4ta #1";
+  testing_support::TempFolder folder_;
+  fs::path allowed_ = folder_.path() / "allowed", data_ = allowed_ / "d\xc3\xa4ta #1";
   SystemClock clock_;
   HttpClient http_{HttpClientOptions{}};
   Inspector inspector_{std::string(TUNESMITH_BIN_DIR) + "/tunesmith-inspect",
-                       folder_.path / "work"};
+                       folder_.path() / "work"};
   Access access_;
 };
 
@@ -72,12 +73,12 @@ TEST_F(VolumeSourceTest, AFileMayBeNamedItself) {
 }
 
 TEST_F(VolumeSourceTest, OnlyWhatTheOperatorAllows) {
-  const fs::path elsewhere = folder_.path / "elsewhere";
+  const fs::path elsewhere = folder_.path() / "elsewhere";
   fs::create_directories(elsewhere);
   std::ofstream(elsewhere / "a.jsonl") << kRow;
   fs::create_directory_symlink(elsewhere, allowed_ / "link");
   for (const auto& path : {elsewhere, allowed_ / "link", allowed_ / "../elsewhere",
-                           folder_.path / "allowed2", folder_.path}) {
+                           folder_.path() / "allowed2", folder_.path()}) {
     EXPECT_EQ(refusal(path), "VolumePathNotAllowed") << path;
   }
 }

@@ -16,6 +16,7 @@
 #include "provisioner/slots.h"
 #include "runtime/process.h"
 #include "runtime/retry.h"
+#include "temp_folder.h"
 #include "tunesmith/events/v1/nodes.pb.h"
 #include "tunesmith/events/v1/planning.pb.h"
 #include "tunesmith/events/v1/workspace.pb.h"
@@ -28,9 +29,6 @@ namespace fs = std::filesystem;
 class ProvisionerService : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "provisioner-service-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    root_ = pattern;
     auto connection =
         bus::Connection::open({.url = nats_.url(), .name = "test"}, Log::silent(), {});
     ASSERT_TRUE(connection.has_value()) << connection.error().message;
@@ -43,10 +41,6 @@ class ProvisionerService : public ::testing::Test {
         << "nats_url: " << nats_.url() << "\nnode: here\nport_file: " << (root_ / "port").string()
         << "\n";
     start();
-  }
-  void TearDown() override {
-    process_.reset();
-    fs::remove_all(root_);
   }
   void start() {
     fs::remove(root_ / "port");
@@ -98,7 +92,8 @@ class ProvisionerService : public ::testing::Test {
   }
 
   tunesmith::testing::NatsServer nats_{tunesmith::testing::current_nats_binary()};
-  fs::path root_;
+  testing_support::TempFolder temporary_;
+  const fs::path root_ = temporary_.path();
   std::unique_ptr<bus::Connection> connection_;
   std::unique_ptr<bus::KeyValue> current_, plans_, inventory_;
   std::optional<Process> process_;

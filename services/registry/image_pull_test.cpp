@@ -13,6 +13,7 @@
 #include "runtime/base64.h"
 #include "runtime/http_test_server.h"
 #include "runtime/sha256.h"
+#include "temp_folder.h"
 
 namespace tunesmith::registry {
 namespace {
@@ -49,14 +50,14 @@ class ImagePullTest : public testing::Test {
   }
   Image push(const std::string& host, const std::string& tag, std::size_t size,
              RegistryCredentials credentials = {}) {
-    auto image = make_image(folder_.path, {{"data/a.jsonl", random_bytes(size)}});
+    auto image = make_image(folder_.path(), {{"data/a.jsonl", random_bytes(size)}});
     const auto pushed =
         client(host, tag, std::move(credentials), Access::kPush).push(image, tag, call());
     EXPECT_TRUE(pushed) << pushed.error().message;
     return image;
   }
 
-  TemporaryFolder folder_;
+  testing_support::TempFolder folder_;
   SystemClock clock_;
   HttpClient http_{HttpClientOptions{}};
   std::vector<std::string> waits_;
@@ -72,7 +73,7 @@ TEST_F(ImagePullTest, TagAndDigestLeadToTheSameLayers) {
     EXPECT_EQ(found->digest, image.manifest_digest);
     ASSERT_EQ(found->layers.size(), 1u);
     EXPECT_EQ(found->layers[0].size_bytes, image.layers[0].info.size_bytes);
-    const auto file = folder_.path / "pulled";
+    const auto file = folder_.path() / "pulled";
     const auto pulled = pull_layer(client, found->layers[0], file, call());
     ASSERT_TRUE(pulled) << pulled.error().message;
     EXPECT_EQ(bytes_of(file), bytes_of(image.layers[0].file));
@@ -87,7 +88,7 @@ TEST_F(ImagePullTest, OfALayerTheBeginningCanBeHad) {
   const auto image = push(registry.host(), "v1", 300'000);
   auto client = this->client(registry.host(), "v1");
   const auto found = resolve_image(client, call()).value();
-  const auto file = folder_.path / "head";
+  const auto file = folder_.path() / "head";
   ASSERT_TRUE(pull_layer_head(client, found.layers[0], 1000, file, call()));
   EXPECT_EQ(bytes_of(file), bytes_of(image.layers[0].file).substr(0, 1000));
 }
@@ -136,7 +137,7 @@ TEST_F(ImagePullTest, GoesOnAfterARegistryDied) {
     waits_.push_back(failure.reason);
     if (waits_.size() == 2) registry.restart();
   };
-  const auto file = folder_.path / "pulled";
+  const auto file = folder_.path() / "pulled";
   const auto pulled = pull_layer(client, found.layers[0], file, killing);
   ASSERT_TRUE(pulled) << pulled.error().message;
   EXPECT_TRUE(killed);
@@ -156,7 +157,7 @@ TEST_F(ImagePullTest, TheDeadlineEndsABlobThatDoesNotCome) {
   auto call = this->call();
   call.deadline = clock_.steady_now() + 100ms;
   const PulledLayer layer{"sha256:" + std::string(64, 'a'), 1000, ""};
-  const auto pulled = pull_layer(silent, layer, folder_.path / "pulled", call);
+  const auto pulled = pull_layer(silent, layer, folder_.path() / "pulled", call);
   ASSERT_FALSE(pulled);
   EXPECT_EQ(pulled.error().reason, "TimedOut");
   EXPECT_THAT(pulled.error().message, HasSubstr("did not end within"));
@@ -167,7 +168,7 @@ TEST_F(ImagePullTest, OtherBytesThanTheDigestSaysAreRefused) {
   const auto image = push(registry.host(), "v1", 1000);
   auto client = this->client(registry.host(), "v1");
   auto layer = resolve_image(client, call()).value().layers[0];
-  const auto file = folder_.path / "pulled";
+  const auto file = folder_.path() / "pulled";
   for (const std::uint64_t size : {layer.size_bytes - 1, layer.size_bytes + 1000}) {
     auto lying = layer;
     lying.size_bytes = size;
@@ -186,7 +187,7 @@ TEST_F(ImagePullTest, GoesOnWithWhatAnEarlierPullLeftUnlessItIsWrong) {
   auto client = this->client(registry.host(), "v1");
   const auto layer = resolve_image(client, call()).value().layers[0];
   const std::string whole = bytes_of(image.layers[0].file);
-  const auto file = folder_.path / "pulled";
+  const auto file = folder_.path() / "pulled";
   for (const std::string& left : {whole.substr(0, 200'000), std::string(200'000, 'x'),
                                   whole + "more", whole, std::string()}) {
     std::ofstream(file, std::ios::binary) << left;
@@ -257,7 +258,7 @@ TEST(ReadManifest, RefusesWhatCannotBeUnpacked) {
 class PullSecretsTest : public testing::Test {
  protected:
   void write(const std::string& name, const std::string& text) {
-    const auto folder = folder_.path / "default";
+    const auto folder = folder_.path() / "default";
     std::filesystem::create_directories(folder);
     std::ofstream(folder / name) << text;
     ASSERT_EQ(::chmod((folder / name).c_str(), 0600), 0);
@@ -267,9 +268,9 @@ class PullSecretsTest : public testing::Test {
   }
   Result<RegistryCredentials> read(const std::vector<std::string>& names) {
     const RegistryCall call{.stop = {}, .deadline = clock_.steady_now()};
-    return read_pull_secrets(folder_.path, "default", names, "r.example", clock_, {}, call);
+    return read_pull_secrets(folder_.path(), "default", names, "r.example", clock_, {}, call);
   }
-  TemporaryFolder folder_;
+  testing_support::TempFolder folder_;
   SystemClock clock_;
 };
 

@@ -12,6 +12,7 @@
 #include "registry/testing/image_maker.h"
 #include "registry/token_server.h"
 #include "runtime/http_test_server.h"
+#include "temp_folder.h"
 
 namespace tunesmith::registry {
 namespace {
@@ -49,10 +50,10 @@ class RegistryClientTest : public testing::Test {
             .on_wait = [this](const Failure& failure) { waits_.push_back(failure.reason); }};
   }
   Image image(std::size_t size) {
-    return make_image(folder_.path, {{"data/weights", random_bytes(size)}});
+    return make_image(folder_.path(), {{"data/weights", random_bytes(size)}});
   }
 
-  TemporaryFolder folder_;
+  testing_support::TempFolder folder_;
   SystemClock clock_;
   HttpClient http_{HttpClientOptions{}};
   RegistryOptions options_ = quick();
@@ -129,7 +130,7 @@ class TokenAuthTest : public RegistryClientTest {
                  .assertion = "@ssertion",
                  .entra_token = "3ntra",
                  .allowed_repository = "team/adapter"},
-                folder_.path),
+                folder_.path()),
         registry_(
             {.user = {},
              .token = testing_support::RegistryTokenAuth{.realm = tokens_.realm(),
@@ -173,9 +174,9 @@ TEST_F(TokenAuthTest, TokenWithoutTheRightIsDenied) {
 }
 
 TEST_F(TokenAuthTest, WorkloadIdentityBecomesAnIdentityTokenThatPushes) {
-  std::ofstream(folder_.path / "token") << "@ssertion";
+  std::ofstream(folder_.path() / "token") << "@ssertion";
   const std::string base = "http://127.0.0.1:" + std::to_string(tokens_.port());
-  const AzureIdentity identity{base + "/", "tenant", "client", folder_.path / "token"};
+  const AzureIdentity identity{base + "/", "tenant", "client", folder_.path() / "token"};
   const auto credentials = exchange_azure_identity(http_, clock_, options_, identity, base, call());
   ASSERT_TRUE(credentials) << credentials.error().message;
   ASSERT_TRUE(client(registry_.host(), *credentials).push(image(1000), "v1", call()));
@@ -183,9 +184,9 @@ TEST_F(TokenAuthTest, WorkloadIdentityBecomesAnIdentityTokenThatPushes) {
 }
 
 TEST_F(TokenAuthTest, RefusedWorkloadIdentityIsDeniedWithoutItsSecrets) {
-  std::ofstream(folder_.path / "token") << "wr0ng";
+  std::ofstream(folder_.path() / "token") << "wr0ng";
   const std::string base = "http://127.0.0.1:" + std::to_string(tokens_.port());
-  const AzureIdentity identity{base + "/", "tenant", "client", folder_.path / "token"};
+  const AzureIdentity identity{base + "/", "tenant", "client", folder_.path() / "token"};
   const auto credentials = exchange_azure_identity(http_, clock_, options_, identity, base, call());
   ASSERT_FALSE(credentials);
   EXPECT_EQ(credentials.error().reason, "PushDenied");

@@ -3,9 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 #include "runtime/text.h"
+#include "temp_folder.h"
 
 namespace tunesmith {
 namespace {
@@ -30,8 +29,8 @@ HttpResponse gated(int status) {
 }
 
 TEST(Access, IsReadFromTheNamedSecretOnly) {
-  std::string folder = (std::filesystem::temp_directory_path() / "access-test-XXXXXX").string();
-  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const testing_support::TempFolder temporary;
+  const std::string folder = temporary.path().string();
   std::filesystem::create_directory(folder + "/team");
   ASSERT_TRUE(write_file(folder + "/team/data", R"({"token":"abc"})", 0600).has_value());
   ASSERT_TRUE(write_file(folder + "/team/hub", R"({"HF_TOKEN":"hf"})", 0600).has_value());
@@ -47,7 +46,6 @@ TEST(Access, IsReadFromTheNamedSecretOnly) {
             "SecretInvalid");
   EXPECT_THAT(read_access(folder, "team", "x", AccessTo::kModelHub).error().message,
               HasSubstr("HF_TOKEN"));
-  std::filesystem::remove_all(folder);
 }
 
 TEST(Access, OriginsAreSchemeHostAndPort) {

@@ -4,10 +4,10 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include <cstdlib>
 #include <fstream>
 
 #include "runtime/sha256.h"
+#include "temp_folder.h"
 
 namespace tunesmith {
 namespace {
@@ -18,14 +18,10 @@ using ::testing::HasSubstr;
 class LocalFileTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "local-file-test-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder = fs::canonical(pattern);
     fs::create_directories(folder / "allowed/sub");
     std::ofstream(folder / "allowed/sub/file") << "content";
     std::ofstream(folder / "outside") << "secret";
   }
-  void TearDown() override { fs::remove_all(folder); }
   Result<LocalFile> open(const std::string& path) const {
     return LocalFile::open(folder / path, {folder / "none", folder / "allowed/"});
   }
@@ -33,7 +29,8 @@ class LocalFileTest : public ::testing::Test {
     const auto file = open(path);
     return file ? "" : file.error().reason;
   }
-  fs::path folder;
+  testing_support::TempFolder temporary_;
+  const fs::path folder = temporary_.path();
 };
 
 TEST_F(LocalFileTest, ReadsWhatIsAllowed) {

@@ -4,10 +4,9 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include <cstdlib>
-
 #include "runtime/base64.h"
 #include "runtime/text.h"
+#include "temp_folder.h"
 
 namespace tunesmith {
 namespace {
@@ -20,13 +19,7 @@ constexpr const char* kPurpose = "create it with the key token";
 
 class SecretsTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (fs::temp_directory_path() / "secrets-test-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    folder = pattern;
-    fs::create_directories(folder / "team");
-  }
-  void TearDown() override { fs::remove_all(folder); }
+  void SetUp() override { fs::create_directories(folder / "team"); }
 
   Result<Secret> written(const std::string& text, unsigned mode = 0600) {
     EXPECT_TRUE(write_file(folder / "team/data", text, mode).has_value());
@@ -45,7 +38,8 @@ class SecretsTest : public ::testing::Test {
     return secret.error().message;
   }
 
-  fs::path folder;
+  testing_support::TempFolder temporary_;
+  const fs::path folder = temporary_.path();
 };
 
 TEST_F(SecretsTest, KeysAndTextsAsInAKubernetesSecret) {

@@ -4,8 +4,9 @@
 #include <sys/resource.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
+
+#include "temp_folder.h"
 
 namespace tunesmith {
 namespace {
@@ -14,8 +15,8 @@ const std::string kLost = "\xEF\xBF\xBD";
 
 // A limit on the size of files stands for a full disk: both end by themselves.
 TEST(WriteFile, LackOfRoomIsTransientAndLeavesTheOldContent) {
-  std::string name = (std::filesystem::temp_directory_path() / "tunesmith-text-XXXXXX").string();
-  const std::filesystem::path folder = mkdtemp(name.data());
+  const testing_support::TempFolder temporary;
+  const std::filesystem::path& folder = temporary.path();
   ASSERT_TRUE(write_file(folder / "a", "old"));
   rlimit before{};
   ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
@@ -30,7 +31,6 @@ TEST(WriteFile, LackOfRoomIsTransientAndLeavesTheOldContent) {
   EXPECT_EQ(written.error().failure_class, FailureClass::kTransient);
   EXPECT_EQ(read_file(folder / "a").value(), "old");
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder), {}), 1);
-  std::filesystem::remove_all(folder);
 }
 
 TEST(Utf8, WellFormedTextStaysAsItIs) {

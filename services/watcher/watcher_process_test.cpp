@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -16,6 +15,7 @@
 #include "runtime/process.h"
 #include "runtime/retry.h"
 #include "runtime/text.h"
+#include "temp_folder.h"
 #include "tunesmith/events/v1/nodes.pb.h"
 #include "tunesmith/events/v1/workspace.pb.h"
 
@@ -41,12 +41,8 @@ class WatcherProcessTest : public ::testing::Test {
     }
     workspaces_ = *connection_->key_value(bus::bucket::kWorkspaces);
     current_ = *connection_->key_value(bus::bucket::kCurrent);
-    std::string folder = (fs::temp_directory_path() / "tunesmith-watcher-XXXXXX").string();
-    if (mkdtemp(folder.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    folder_ = folder;
     start();
   }
-  ~WatcherProcessTest() override { fs::remove_all(folder_); }
 
   void start() {
     ProcessOptions options;
@@ -119,7 +115,8 @@ class WatcherProcessTest : public ::testing::Test {
   testing::NatsServer server_{testing::current_nats_binary()};
   std::unique_ptr<bus::Connection> connection_;
   std::unique_ptr<bus::KeyValue> workspaces_, current_;
-  fs::path folder_;
+  testing_support::TempFolder temporary_;
+  const fs::path folder_ = temporary_.path();
   std::optional<Process> watcher_;
 };
 

@@ -4,12 +4,12 @@
 
 #include <array>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
 #include "targets.h"
+#include "temp_folder.h"
 
 namespace tunesmith::fuzz {
 namespace {
@@ -44,14 +44,13 @@ TEST_P(Fuzz, KeepsItsPromisesOnTheCorpus) {
 #ifdef TUNESMITH_FUZZ_BIN
 TEST_P(Fuzz, KeepsItsPromisesInAShortRun) {
   // libFuzzer writes what it finds into the first folder it is given.
-  std::string collected = (fs::temp_directory_path() / "tunesmith-fuzz-XXXXXX").string();
-  ASSERT_NE(::mkdtemp(collected.data()), nullptr);
+  const testing_support::TempFolder collected;
   const std::string command =
       "ASAN_OPTIONS=quarantine_size_mb=16 " TUNESMITH_FUZZ_BIN "/fuzz_" +
       std::string(GetParam().name) +
       " -seed=1 -runs=3000 -max_total_time=4 -timeout=20 -verbosity=0 -print_final_stats=1 "
       "-artifact_prefix=" TUNESMITH_FUZZ_BIN "/ '" +
-      collected + "' '" + (kCorpus / GetParam().name).string() + "' 2>&1";
+      collected.path().string() + "' '" + (kCorpus / GetParam().name).string() + "' 2>&1";
   FILE* run = ::popen(command.c_str(), "r");
   ASSERT_NE(run, nullptr);
   std::string output;
@@ -60,7 +59,6 @@ TEST_P(Fuzz, KeepsItsPromisesInAShortRun) {
     output.append(piece.data(), size);
   }
   const int status = ::pclose(run);
-  fs::remove_all(collected);
   EXPECT_EQ(status, 0) << output
                        << "\nthe input is the file named above; when the cause is "
                           "repaired, add it to tests/fuzz/corpus";

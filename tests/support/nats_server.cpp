@@ -8,6 +8,7 @@
 #include <stdexcept>
 
 #include "runtime/process.h"
+#include "temp_folder.h"
 
 namespace tunesmith::testing {
 
@@ -15,12 +16,6 @@ namespace fs = std::filesystem;
 using std::chrono::seconds;
 
 namespace {
-
-fs::path make_store() {
-  std::string name = (fs::temp_directory_path() / "tunesmith-nats-XXXXXX").string();
-  if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make " + name);
-  return name;
-}
 
 // What the server said of itself.
 struct Announcement {
@@ -44,7 +39,8 @@ struct Announcement {
 }  // namespace
 
 struct NatsServer::State {
-  fs::path binary, store;
+  fs::path binary;
+  testing_support::TempFolder store;
   std::vector<std::string> more_arguments;
   int port = -1;
   std::shared_ptr<Announcement> announcement;
@@ -65,15 +61,12 @@ NatsServer::NatsServer(const NatsBinary& binary, std::vector<std::string> more_a
     : state_(std::make_unique<State>()) {
   if (!fs::exists(binary.path)) throw std::runtime_error("no " + binary.path.string());
   state_->binary = binary.path;
-  state_->store = make_store();
   state_->more_arguments = std::move(more_arguments);
   start();
 }
 
 NatsServer::~NatsServer() {
   if (state_->process) kill_hard();
-  std::error_code ignored;
-  fs::remove_all(state_->store, ignored);
 }
 
 std::string NatsServer::url() const { return "nats://127.0.0.1:" + std::to_string(state_->port); }
@@ -81,8 +74,8 @@ std::string NatsServer::url() const { return "nats://127.0.0.1:" + std::to_strin
 void NatsServer::start() {
   // The server speaks on standard error; its lines are read from standard output.
   std::vector<std::string> argv = {
-      "/bin/sh",   "-c",  "exec \"$0\" \"$@\" 2>&1",   state_->binary.string(),
-      "-js",       "-sd", state_->store.string(),      "-a",
+      "/bin/sh",   "-c",  "exec \"$0\" \"$@\" 2>&1",     state_->binary.string(),
+      "-js",       "-sd", state_->store.path().string(), "-a",
       "127.0.0.1", "-p",  std::to_string(state_->port)};
   argv.insert(argv.end(), state_->more_arguments.begin(), state_->more_arguments.end());
   auto announcement = std::make_shared<Announcement>();
@@ -115,8 +108,8 @@ void NatsServer::freeze() { state_->process->signal(SIGSTOP); }
 void NatsServer::thaw() { state_->process->signal(SIGCONT); }
 
 void NatsServer::wipe_store() {
-  fs::remove_all(state_->store);
-  fs::create_directory(state_->store);
+  fs::remove_all(state_->store.path());
+  fs::create_directory(state_->store.path());
 }
 
 }  // namespace tunesmith::testing

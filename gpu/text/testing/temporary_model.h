@@ -1,11 +1,11 @@
 // For tests: a model folder that can be changed and that goes away.
 #pragma once
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <stdexcept>
 #include <string>
+
+#include "formats/test_folder.h"
 
 namespace tunesmith::engine {
 
@@ -13,32 +13,23 @@ class TemporaryModel {
  public:
   // A copy of `from`, which holds no chat template.
   explicit TemporaryModel(const std::filesystem::path& from) {
-    std::string pattern = (std::filesystem::temp_directory_path() / "tunesmith-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp " + pattern);
-    dir_ = pattern;
-    std::filesystem::copy(from, dir_, std::filesystem::copy_options::recursive);
+    std::filesystem::copy(from, dir(), std::filesystem::copy_options::recursive);
   }
   // With the text as chat template.
   TemporaryModel(const std::filesystem::path& from, const std::string& chat_template)
       : TemporaryModel(from) {
-    std::ofstream(dir_ / "chat_template.jinja") << chat_template;
+    std::ofstream(dir() / "chat_template.jinja") << chat_template;
   }
   // With a copy of the file as chat template.
   TemporaryModel(const std::filesystem::path& from, const std::filesystem::path& chat_template)
       : TemporaryModel(from) {
-    std::filesystem::copy_file(chat_template, dir_ / "chat_template.jinja");
-  }
-  TemporaryModel(const TemporaryModel&) = delete;
-  TemporaryModel& operator=(const TemporaryModel&) = delete;
-  ~TemporaryModel() {
-    std::error_code ignored;
-    std::filesystem::remove_all(dir_, ignored);
+    std::filesystem::copy_file(chat_template, dir() / "chat_template.jinja");
   }
 
-  const std::filesystem::path& dir() const { return dir_; }
+  const std::filesystem::path& dir() const { return folder_.path(); }
 
  private:
-  std::filesystem::path dir_;
+  TestFolder folder_;
 };
 
 }  // namespace tunesmith::engine

@@ -10,7 +10,6 @@
 namespace tunesmith::image_builder {
 
 using registry::bytes_of;
-using registry::TemporaryFolder;
 
 struct ArchiveMember {
   std::string name;

@@ -9,15 +9,6 @@
 
 namespace tunesmith::registry {
 
-// A folder that goes with the test.
-struct TemporaryFolder {
-  TemporaryFolder();
-  ~TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  std::filesystem::path path;
-};
-
 std::string bytes_of(const std::filesystem::path& file);
 
 // Pseudo-random from the seed.

@@ -10,6 +10,8 @@
 #include <string>
 #include <thread>
 
+#include "temp_folder.h"
+
 namespace tunesmith::testing {
 namespace {
 
@@ -25,19 +27,12 @@ std::string letters(std::size_t count) {
 class FileHostTest : public ::testing::Test {
  protected:
   FileHostTest() {
-    std::string pattern = (fs::temp_directory_path() / "filehost.XXXXXX").string();
-    root_ = mkdtemp(pattern.data());
     write("data/train.txt", content_);
     write("models/acme/tiny/config.json", R"({"model_type":"llama"})");
     write("models/acme/tiny/model.safetensors", letters(1000));
     write("models/acme/tiny/.complete", "");
     host_ = *FileHost::start({.root = root_});
     client_ = std::make_unique<httplib::Client>("127.0.0.1", host_->port());
-  }
-
-  ~FileHostTest() override {
-    host_.reset();
-    fs::remove_all(root_);
   }
 
   void write(const std::string& name, const std::string& text) const {
@@ -48,7 +43,8 @@ class FileHostTest : public ::testing::Test {
   void fault(const json& rule) const { host_->set_faults({*parse_fault(rule)}); }
 
   const std::string content_ = letters(200'000);
-  fs::path root_;
+  testing_support::TempFolder temporary_;
+  const fs::path root_ = temporary_.path();
   std::unique_ptr<FileHost> host_;
   std::unique_ptr<httplib::Client> client_;
 };

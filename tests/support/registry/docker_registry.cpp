@@ -4,7 +4,6 @@
 
 #include <charconv>
 #include <chrono>
-#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <stdexcept>
@@ -26,18 +25,8 @@ std::string read(const std::filesystem::path& file) {
 }  // namespace
 
 DockerRegistry::DockerRegistry(DockerRegistryOptions options) : options_(std::move(options)) {
-  std::string name =
-      (std::filesystem::temp_directory_path() / "tunesmith-registry-XXXXXX").string();
-  if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
-  folder_ = name;
   port_ = options_.port.value_or(0);
   start();
-}
-
-DockerRegistry::~DockerRegistry() {
-  process_.reset();
-  std::error_code ignored;
-  std::filesystem::remove_all(folder_, ignored);
 }
 
 void DockerRegistry::kill() {
@@ -52,7 +41,7 @@ void DockerRegistry::restart() {
 }
 
 int DockerRegistry::logged(const std::string& text) const {
-  const std::string log = read(folder_ / "log");
+  const std::string log = read(folder_.path() / "log");
   int count = 0;
   for (auto at = log.find(text); at != std::string::npos; at = log.find(text, at + 1)) ++count;
   return count;
@@ -61,12 +50,13 @@ int DockerRegistry::logged(const std::string& text) const {
 // http.secret signs the state in upload URLs: without one of its own, a restarted registry refuses
 // its own uploads.
 void DockerRegistry::write_config(const std::string& address) {
-  std::ofstream out(folder_ / "config.yml");
+  std::ofstream out(folder_.path() / "config.yml");
   out << "version: 0.1\nlog: {level: info, accesslog: {disabled: false}}\n"
-      << "storage: {filesystem: {rootdirectory: " << (folder_ / "data").string() << "}}\n"
+      << "storage: {filesystem: {rootdirectory: " << (folder_.path() / "data").string() << "}}\n"
       << "http: {addr: \"" << address << "\", secret: of-tests}\n";
   if (options_.user) {
-    out << "auth: {htpasswd: {realm: tests, path: " << (folder_ / "htpasswd").string() << "}}\n";
+    out << "auth: {htpasswd: {realm: tests, path: " << (folder_.path() / "htpasswd").string()
+        << "}}\n";
   }
   if (const auto& token = options_.token) {
     out << "auth: {token: {realm: \"" << token->realm << "\", service: \"" << token->service
@@ -81,19 +71,19 @@ void DockerRegistry::start() {
         {.argv = {"htpasswd", "-Bbn", "-C", "4", options_.user->name, options_.user->password}},
         30s, {});
     if (!hashed || hashed->status.code != 0) throw std::runtime_error("htpasswd failed");
-    std::ofstream(folder_ / "htpasswd") << hashed->output;
+    std::ofstream(folder_.path() / "htpasswd") << hashed->output;
   }
   write_config("127.0.0.1:" + std::to_string(port_));
-  const auto log_before = read(folder_ / "log").size();
-  auto process =
-      Process::start({.argv = {"docker-registry", "serve", (folder_ / "config.yml").string()},
-                      .log_file = folder_ / "log"});
+  const auto log_before = read(folder_.path() / "log").size();
+  auto process = Process::start(
+      {.argv = {"docker-registry", "serve", (folder_.path() / "config.yml").string()},
+       .log_file = folder_.path() / "log"});
   if (!process) throw std::runtime_error(process.error().message);
   process_ = std::move(*process);
   // It logs its address once it listens.
   for (const auto until = std::chrono::steady_clock::now() + kStartLimit;
        std::chrono::steady_clock::now() < until;) {
-    const std::string log = read(folder_ / "log").substr(log_before);
+    const std::string log = read(folder_.path() / "log").substr(log_before);
     const auto at = log.find(kListening);
     if (at != std::string::npos) {
       const char* digits = log.data() + at + kListening.size();

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "runtime/process.h"
+#include "temp_folder.h"
 
 namespace tunesmith::testing_support {
 
@@ -35,7 +36,6 @@ struct DockerRegistryOptions {
 class DockerRegistry {
  public:
   explicit DockerRegistry(DockerRegistryOptions options = {});
-  ~DockerRegistry();
   DockerRegistry(const DockerRegistry&) = delete;
   DockerRegistry& operator=(const DockerRegistry&) = delete;
 
@@ -45,14 +45,14 @@ class DockerRegistry {
   std::string host() const { return "127.0.0.1:" + std::to_string(port_); }
   // Number of lines of its access log that hold `text` so far, e.g. "PATCH /v2/".
   int logged(const std::string& text) const;
-  std::filesystem::path folder() const { return folder_; }
+  std::filesystem::path folder() const { return folder_.path(); }
 
  private:
   void write_config(const std::string& address);
   void start();
 
   const DockerRegistryOptions options_;
-  std::filesystem::path folder_;
+  TempFolder folder_;
   std::uint16_t port_ = 0;
   std::optional<Process> process_;
 };
