@@ -13,6 +13,7 @@
 #include "bus/nats_message.h"
 #include "bus/object_meta.h"
 #include "bus/subject.h"
+#include "runtime/percent.h"
 #include "tunesmith/events/v1/planning.pb.h"
 #include "tunesmith/events/v1/tuning.pb.h"
 

@@ -1,6 +1,7 @@
 #include "bus/cloud_event.h"
 
 #include "bus/base64url.h"
+#include "runtime/percent.h"
 
 namespace tunesmith::bus {
 namespace {
@@ -13,35 +14,9 @@ std::string header(const Headers& headers, const std::string& name) {
 }  // namespace
 
 std::string percent_encode(std::string_view text) {
-  constexpr std::string_view kDigits = "0123456789ABCDEF";
-  std::string out;
-  for (const unsigned char c : text) {
-    if (c > 0x20 && c < 0x7f && c != '"' && c != '%') {
-      out += static_cast<char>(c);
-    } else {
-      out += '%';
-      out += kDigits[c >> 4];
-      out += kDigits[c & 15];
-    }
-  }
-  return out;
-}
-
-std::string percent_decode(std::string_view text) {
-  constexpr std::string_view kDigits = "0123456789ABCDEFabcdef";
-  const auto value = [&](char c) { return kDigits.find(c); };
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '%' && i + 2 < text.size() && value(text[i + 1]) != kDigits.npos &&
-        value(text[i + 2]) != kDigits.npos) {
-      const auto digit = [&](char c) { return value(c) < 16 ? value(c) : value(c) - 6; };
-      out += static_cast<char>(digit(text[i + 1]) << 4 | digit(text[i + 2]));
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
+  return tunesmith::percent_encode(text, [](unsigned char byte) {
+    return byte > 0x20 && byte < 0x7f && byte != '"' && byte != '%';
+  });
 }
 
 Headers headers_of(const OutgoingEvent& event, std::string_view source, std::string_view time) {

@@ -14,9 +14,8 @@ namespace tunesmith::bus {
 using Headers = std::map<std::string, std::string>;
 
 // CloudEvents HTTP binding 3.1.3.2: everything but printable ASCII, and space, double quote and
-// percent, becomes %XX.
+// percent, becomes %XX. Decoded by runtime/percent.h.
 std::string percent_encode(std::string_view text);
-std::string percent_decode(std::string_view text);  // a broken escape stays as it is
 
 // ce-id, ce-source, ce-specversion, ce-type, ce-time, ce-subject, traceparent and Nats-Msg-Id.
 // `source` is a URI reference ("/tunesmith/planner").

@@ -5,6 +5,7 @@
 #include "bus/subject.h"
 #include "bus/topology.h"
 #include "runtime/failure_class.h"
+#include "runtime/percent.h"
 #include "runtime/text.h"
 
 namespace tunesmith::bus {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "bus/connection.h"
+#include "cli/manifest_fixture.h"
 #include "cli/stack_fixture.h"
 #include "cli/yaml_text.h"
 #include "file_host/file_host.h"
@@ -22,17 +23,7 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr const char* kPublic = R"(
-apiVersion: kaito.sh/v1alpha1
-kind: Workspace
-metadata: {name: p}
-resource: {labelSelector: {matchLabels: {app: p}}}
-tuning:
-  preset: {name: smollm2-135m-instruct}
-  method: qlora
-  input: {urls: ["http://data.example/train.jsonl?sig=SECRET"]}
-  output: {image: "registry.example.org/a:1", imagePushSecret: push}
-)";
+const std::string kPublic = workspace_manifest("p", "http://data.example/train.jsonl?sig=SECRET");
 
 using CommandsTest = StackTest;
 

@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "cli/manifest_check.h"
+#include "cli/manifest_fixture.h"
 #include "cli/manifest_input.h"
 #include "temp_folder.h"
 
@@ -19,18 +20,8 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-constexpr const char* kWorkspace = R"(
-apiVersion: kaito.sh/v1alpha1
-kind: Workspace
-metadata: {name: a}
-resource: {labelSelector: {matchLabels: {app: a}}}
-tuning:
-  preset: {name: smollm2-135m-instruct}
-  method: qlora
-  config: c
-  input: {urls: ["https://data.example.org/train.parquet"]}
-  output: {image: "registry.example.org/a:1", imagePushSecret: push}
-)";
+const std::string kWorkspace =
+    workspace_manifest("a", "https://data.example.org/train.parquet", "  config: c\n");
 constexpr const char* kConfigMap = R"(---
 apiVersion: v1
 kind: ConfigMap
@@ -80,7 +71,7 @@ TEST(ManifestInput, AFolderIsItsManifestsByName) {
 }
 
 TEST(ManifestCheck, WhatIsRightIsValid) {
-  const auto checked = check_documents(documents_of(std::string(kWorkspace) + kConfigMap), {});
+  const auto checked = check_documents(documents_of(kWorkspace + kConfigMap), {});
   ASSERT_THAT(checked, SizeIs(2));
   for (const auto& one : checked) EXPECT_THAT(one.errors, IsEmpty()) << one.where;
   const json told = checks_json(checked);
@@ -103,7 +94,7 @@ TEST(ManifestCheck, TellsWhatThePlannerWouldRefuseWithoutAsking) {
   EXPECT_THAT(errors(replaced(kWorkspace, "smollm2-135m-instruct", "smollm2-135m-instrukt")),
               testing::Contains(HasSubstr("did you mean")));
   EXPECT_THAT(errors(replaced(kWorkspace, "qlora", "magic")), SizeIs(1));
-  const std::string both = std::string(kWorkspace) + kConfigMap;
+  const std::string both = kWorkspace + kConfigMap;
   EXPECT_THAT(errors(replaced(both, "num_train_epochs: 1", "num_train_epochs: many")),
               testing::Contains(HasSubstr("num_train_epochs")));
 }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/manifest_check.h"
+#include "planner/smollm2_shape.h"
 #include "workspace/documents.h"
 
 namespace tunesmith::cli {
@@ -35,16 +36,7 @@ planner::Facts facts() {
   planner::Facts facts;
   facts.revision = "12fd25f7";
   facts.license = "apache-2.0";
-  facts.shape = {.architecture = "llama",
-                 .vocab = 49'152,
-                 .hidden = 576,
-                 .intermediate = 1'536,
-                 .layers = 30,
-                 .heads = 9,
-                 .kv_heads = 3,
-                 .head_dim = 64,
-                 .max_positions = 8'192,
-                 .tied_embeddings = true};
+  facts.shape = planner::kSmolLm2;
   facts.model_files.emplace_back().set_size_bytes(269'060'552);
   auto& data = facts.data.emplace_back();
   data.file.set_url("https://data.example.org/x.jsonl?sig=SECRET");

@@ -73,7 +73,9 @@ class StackTest : public testing::Test {
     ADD_FAILURE() << "no child " << name;
     return {};
   }
-  // Reads stack.json until it says so.
+  // Looks until it is so. What is waited for lies in other processes (stack.json, the process
+  // table, a file, what a command prints), which tell this one nothing: there is no event to wait
+  // for.
   bool becomes(const std::function<bool()>& true_now) const {
     for (int i = 0; i < 6000; ++i) {
       if (true_now()) return true;

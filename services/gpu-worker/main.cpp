@@ -3,6 +3,7 @@
 #include "bus/serve.h"
 #include "bus/topology.h"
 #include "handlers.h"
+#include "registry/registry_session.h"
 #include "runtime/service.h"
 
 namespace tunesmith::gpu_worker {
@@ -45,11 +46,8 @@ Result<void> serve(ServiceContext& context) {
   const FileCache volumes(
       options.cache_dir, data_http, clock, context.log, options.fetch_limits,
       {.from = AccessTo::kData, .allowed_data_paths = options.allowed_host_paths});
-  // Registries are named by users; the operator's own, which may be anywhere, are listed.
-  auto registry_options = data_options;
-  registry_options.allowed_hosts.insert(options.insecure_registries.begin(),
-                                        options.insecure_registries.end());
-  const HttpClient registry_http(registry_options);
+  const HttpClient registry_http(
+      registry::guarded_for_registries(hub_options, options.insecure_registries));
   const ImageData images(options.cache_dir, image_options(options), registry_http, clock,
                          options.fetch_limits);
   if (auto emptied = empty_work_dir(options.work_dir); !emptied) return emptied;

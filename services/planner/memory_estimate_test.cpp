@@ -2,22 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include "planner/smollm2_shape.h"
 #include "workspace/training_config.h"
 
 namespace tunesmith::planner {
 namespace {
 
 MemoryQuestion smollm2(events::v1::TuningMethod method) {
-  return {.shape = {.architecture = "llama",
-                    .vocab = 49152,
-                    .hidden = 576,
-                    .intermediate = 1536,
-                    .layers = 30,
-                    .heads = 9,
-                    .kv_heads = 3,
-                    .head_dim = 64,
-                    .max_positions = 8192,
-                    .tied_embeddings = true},
+  return {.shape = kSmolLm2,
           .method = method,
           .hyper_parameters = workspace::default_hyper_parameters(method)};
 }

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "registry/registry_session.h"
 #include "runtime/text.h"
 
 namespace tunesmith::planner {
@@ -29,14 +30,6 @@ std::uint64_t machine_memory() {
 
 HttpClientOptions guarded(HttpClientOptions options) {
   options.guard_addresses = true;
-  return options;
-}
-
-// Registries are named by users; the operator's own, which may be anywhere, are listed.
-HttpClientOptions for_registries(const Settings& settings) {
-  HttpClientOptions options = guarded(settings.http);
-  options.allowed_hosts.insert(settings.insecure_registries.begin(),
-                               settings.insecure_registries.end());
   return options;
 }
 
@@ -126,7 +119,7 @@ Setup::Setup(const Settings& settings, workspace::PresetCatalogue catalogue)
       hub_http_(settings.http),
       data_http_(guarded(settings.http)),
       hub_(hub_http_, settings.model_hub),
-      registry_http_(for_registries(settings)),
+      registry_http_(registry::guarded_for_registries(settings.http, settings.insecure_registries)),
       inspector_(settings.inspect, settings.work_dir),
       images_(image_options(settings), registry_http_) {
   validation_.nodes = workspace::NodeSource::kLocal;

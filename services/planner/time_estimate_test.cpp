@@ -2,20 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include "planner/smollm2_shape.h"
+
 namespace tunesmith::planner {
 namespace {
 
-// SmolLM2-135M.
-const ModelShape kSmolLm2{.architecture = "llama",
-                          .vocab = 49'152,
-                          .hidden = 576,
-                          .intermediate = 1'536,
-                          .layers = 30,
-                          .heads = 9,
-                          .kv_heads = 3,
-                          .head_dim = 64,
-                          .max_positions = 8'192,
-                          .tied_embeddings = true};
 constexpr const char* kZen5 =
     "processor\t: 0\nvendor_id\t: AuthenticAMD\nflags\t\t: fpu avx2 avx512f avx512_bf16\n\n"
     "processor\t: 1\nvendor_id\t: AuthenticAMD\nflags\t\t: fpu\n";

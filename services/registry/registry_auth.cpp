@@ -6,6 +6,7 @@
 
 #include "registry/auth_challenge.h"
 #include "registry/registry_errors.h"
+#include "runtime/percent.h"
 
 namespace tunesmith::registry {
 
@@ -22,25 +23,13 @@ std::string parameter(const std::map<std::string, std::string>& parameters,
   return found == parameters.end() ? "" : found->second;
 }
 
-std::string percent_encode(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) != 0 || std::string_view("-._~").find(c) != std::string_view::npos) {
-      out.push_back(c);
-    } else {
-      out += {'%', "0123456789ABCDEF"[byte >> 4], "0123456789ABCDEF"[byte & 15]};
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
 std::string form_encode(const std::map<std::string, std::string>& fields) {
   std::string out;
   for (const auto& [name, value] : fields) {
-    out += (out.empty() ? "" : "&") + percent_encode(name) + "=" + percent_encode(value);
+    out += (out.empty() ? "" : "&") + percent_encode(name, is_unreserved) + "=" +
+           percent_encode(value, is_unreserved);
   }
   return out;
 }

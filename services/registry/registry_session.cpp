@@ -20,6 +20,13 @@ std::string api_host(const ImageReference& target) {
 
 }  // namespace
 
+HttpClientOptions guarded_for_registries(HttpClientOptions http,
+                                         const std::set<std::string>& insecure_registries) {
+  http.guard_addresses = true;
+  http.allowed_hosts.insert(insecure_registries.begin(), insecure_registries.end());
+  return http;
+}
+
 bool RetryWait::again(Failure& failure, std::chrono::milliseconds at_least) {
   using std::chrono::milliseconds;
   if (!call_.waits || failure.reason == "Stopped" || call_.stop.stop_requested()) return false;

@@ -30,6 +30,11 @@ struct RegistryOptions {
   std::uint64_t seed = 0;  // of the back-off's jitter
 };
 
+// For registries that users name: addresses are guarded, but for the operator's own registries,
+// which may be anywhere and are listed (RegistryOptions::insecure_registries).
+HttpClientOptions guarded_for_registries(HttpClientOptions http,
+                                         const std::set<std::string>& insecure_registries);
+
 // How long a job on a registry may take and who is told of it. Called on the calling thread.
 struct RegistryCall {
   std::stop_token stop;  // ends it with Transient `Stopped`

@@ -28,6 +28,14 @@ HttpResponse gated(int status) {
   return response;
 }
 
+// How a host answers, and what the refusal says.
+struct Case {
+  HttpResponse given;
+  Access access;
+  const char* reason;
+  const char* says;
+};
+
 TEST(Access, IsReadFromTheNamedSecretOnly) {
   const testing_support::TempFolder temporary;
   const std::string folder = temporary.path().string();
@@ -56,12 +64,6 @@ TEST(Access, OriginsAreSchemeHostAndPort) {
 }
 
 TEST(Access, DataRefusalsSayWhatToDo) {
-  struct Case {
-    HttpResponse given;
-    Access access;
-    const char* reason;
-    const char* says;
-  };
   for (const auto& [given, access, reason, words] : {
            Case{answer(404), kNone, "DataNotFound", "answers 404"},
            Case{answer(410), kSome, "DataNotFound", "team/data"},
@@ -81,12 +83,6 @@ TEST(Access, DataRefusalsSayWhatToDo) {
 }
 
 TEST(Access, ModelRefusalsSayWhatToDo) {
-  struct Case {
-    HttpResponse given;
-    Access access;
-    const char* reason;
-    const char* says;
-  };
   const std::string page = "https://hub.example.org/o/m";
   for (const auto& [given, access, reason, words] : {
            Case{gated(401), kNone, "ModelAccessDenied", "modelAccessSecret"},

@@ -172,11 +172,6 @@ void block_sigpipe() {
 
 }  // namespace
 
-void Descriptor::reset() {
-  if (fd_ >= 0) ::close(fd_);
-  fd_ = -1;
-}
-
 tl::expected<pid_t, int> launch(const ProcessOptions& options, const Sinks& sinks, Pipes& pipes) {
   block_sigpipe();
   Prepared prepared;

@@ -7,33 +7,11 @@
 #include <string>
 #include <string_view>
 #include <tl/expected.hpp>
-#include <utility>
 
+#include "runtime/descriptor.h"
 #include "runtime/process.h"
 
 namespace tunesmith::child {
-
-// Owns one descriptor.
-class Descriptor {
- public:
-  Descriptor() = default;
-  explicit Descriptor(int fd) : fd_(fd) {}
-  Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    if (this != &other) {
-      reset();
-      fd_ = std::exchange(other.fd_, -1);
-    }
-    return *this;
-  }
-  ~Descriptor() { reset(); }
-  void reset();
-  int get() const { return fd_; }
-  bool open() const { return fd_ >= 0; }
-
- private:
-  int fd_ = -1;
-};
 
 // Who gets the child's output; an empty function = nobody (log file or /dev/null).
 struct Sinks {

@@ -1,29 +1,14 @@
 #include "runtime/http_route.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "runtime/host_guard.h"
+#include "runtime/percent.h"
 
 namespace tunesmith {
 namespace {
 
 std::string origin(const Url& url) { return url.host + ":" + std::to_string(url.port); }
-
-std::string percent_decoded(const std::string& text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    unsigned value = 0;
-    if (text[i] == '%' && i + 2 < text.size() &&
-        std::from_chars(&text[i + 1], &text[i + 3], value, 16).ptr == &text[i + 3]) {
-      out += static_cast<char>(value);
-      i += 2;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
 
 struct HostPort {
   std::string host;
@@ -46,9 +31,9 @@ std::optional<Proxy> parse_proxy(std::string text) {
   if (const std::size_t at = text.rfind('@'); at != std::string::npos) {
     const std::string login = text.substr(0, at);
     const std::size_t colon = std::min(login.find(':'), login.size());
-    proxy.user = percent_decoded(login.substr(0, colon));
+    proxy.user = percent_decode(login.substr(0, colon));
     if (colon < login.size()) {
-      proxy.password = percent_decoded(login.substr(colon + 1));
+      proxy.password = percent_decode(login.substr(colon + 1));
     }
     text.erase(0, at + 1);
   }

@@ -18,22 +18,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kPiece = 1u << 20;
 
-// Owns one descriptor.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
-
 std::string in_proc(int fd) { return "/proc/self/fd/" + std::to_string(fd); }
 
 std::vector<std::string> resolved(const std::vector<std::string>& folders) {
@@ -67,17 +51,17 @@ Result<LocalFile> LocalFile::open(const fs::path& path, const std::vector<std::s
   // O_PATH looks without touching: opening a device or a FIFO may do something.
   const Descriptor place(::open(path.c_str(), O_PATH | O_CLOEXEC));
   const int problem = errno;
-  if (place.get() < 0 && !lies_inside(path, folders)) {  // whether it exists is nobody's business
+  if (!place.open() && !lies_inside(path, folders)) {  // whether it exists is nobody's business
     return refused("it lies in none of the folders that the operator allows");
   }
-  if (place.get() < 0 && (problem == ENOENT || problem == ENOTDIR)) {
+  if (!place.open() && (problem == ENOENT || problem == ENOTDIR)) {
     return permanent("DataNotFound", "there is no file at " + shown + ": check tuning.input.urls");
   }
   const auto denied = [&](int error) {
     return permanent("DataAccessDenied",
                      shown + " cannot be opened by this service: " + std::strerror(error));
   };
-  if (place.get() < 0) return denied(problem);
+  if (!place.open()) return denied(problem);
   std::error_code error;
   const fs::path real = fs::read_symlink(in_proc(place.get()), error);
   if (error || !lies_inside(real, resolved(folders))) {
@@ -87,18 +71,9 @@ Result<LocalFile> LocalFile::open(const fs::path& path, const std::vector<std::s
   if (::fstat(place.get(), &facts) != 0 || !S_ISREG(facts.st_mode)) {
     return refused("it is no plain file");
   }
-  const int fd = ::open(in_proc(place.get()).c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return denied(errno);
-  return LocalFile(fd, shown, static_cast<std::uint64_t>(facts.st_size));
-}
-
-LocalFile::LocalFile(LocalFile&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)),
-      shown_(std::move(other.shown_)),
-      size_bytes_(other.size_bytes_) {}
-
-LocalFile::~LocalFile() {
-  if (fd_ >= 0) ::close(fd_);
+  Descriptor file(::open(in_proc(place.get()).c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.open()) return denied(errno);
+  return LocalFile(std::move(file), shown, static_cast<std::uint64_t>(facts.st_size));
 }
 
 Result<std::string> LocalFile::read(std::uint64_t offset, std::size_t count) const {
@@ -106,7 +81,7 @@ Result<std::string> LocalFile::read(std::uint64_t offset, std::size_t count) con
   std::size_t size = 0;
   while (size < count) {
     const ssize_t got =
-        ::pread(fd_, bytes.data() + size, count - size, static_cast<off_t>(offset + size));
+        ::pread(file_.get(), bytes.data() + size, count - size, static_cast<off_t>(offset + size));
     if (got < 0) return transient("FileUnreadable", shown_ + ": " + std::strerror(errno));
     if (got == 0) break;
     size += static_cast<std::size_t>(got);

@@ -6,8 +6,10 @@
 #include <filesystem>
 #include <stop_token>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "runtime/descriptor.h"
 #include "runtime/result.h"
 
 namespace tunesmith {
@@ -21,9 +23,6 @@ class LocalFile {
   // `DataAccessDenied`.
   static Result<LocalFile> open(const std::filesystem::path& path,
                                 const std::vector<std::string>& folders);
-  LocalFile(LocalFile&& other) noexcept;
-  LocalFile& operator=(LocalFile&&) = delete;
-  ~LocalFile();
 
   std::uint64_t size_bytes() const { return size_bytes_; }
   // At most `count` bytes from `offset`; fewer only at the end. Transient `FileUnreadable`.
@@ -32,10 +31,10 @@ class LocalFile {
   Result<std::string> sha256(const std::stop_token& stop) const;
 
  private:
-  LocalFile(int fd, std::string shown, std::uint64_t size_bytes)
-      : fd_(fd), shown_(std::move(shown)), size_bytes_(size_bytes) {}
+  LocalFile(Descriptor file, std::string shown, std::uint64_t size_bytes)
+      : file_(std::move(file)), shown_(std::move(shown)), size_bytes_(size_bytes) {}
 
-  int fd_;
+  Descriptor file_;
   std::string shown_;
   std::uint64_t size_bytes_;
 };

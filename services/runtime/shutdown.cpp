@@ -6,10 +6,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <condition_variable>
 #include <csignal>
 #include <cstdint>
-#include <mutex>
 #include <stdexcept>
 #include <thread>
 
@@ -27,13 +25,12 @@ sigset_t ending_signals() {
 }  // namespace
 
 struct Shutdown::State {
-  std::stop_source source;
   int signals = -1;  // signalfd
   int leave = -1;    // eventfd: the Shutdown is being destroyed
   sigset_t mask_before;
   std::thread thread;
 
-  void run() {
+  void run(std::stop_source& source) {
     pollfd watched[] = {{signals, POLLIN, 0}, {leave, POLLIN, 0}};
     while (poll(watched, 2, -1) >= 0 || errno == EINTR) {
       if (watched[1].revents != 0) return;
@@ -54,7 +51,8 @@ Shutdown::Shutdown() : state_(new State) {
   if (state_->signals < 0 || state_->leave < 0) {
     throw std::runtime_error("cannot create the descriptors that wait for SIGTERM");
   }
-  state_->thread = std::thread([state = state_] { state->run(); });
+  state_->thread =
+      std::thread([state = state_, source = source_]() mutable { state->run(source); });
 }
 
 Shutdown::~Shutdown() {
@@ -64,17 +62,6 @@ Shutdown::~Shutdown() {
   close(state_->leave);
   pthread_sigmask(SIG_SETMASK, &state_->mask_before, nullptr);
   delete state_;
-}
-
-std::stop_token Shutdown::token() const { return state_->source.get_token(); }
-
-void Shutdown::request() { state_->source.request_stop(); }
-
-void Shutdown::wait() const {
-  std::mutex mutex;
-  std::condition_variable_any changed;
-  std::unique_lock lock(mutex);
-  changed.wait(lock, token(), [] { return false; });
 }
 
 }  // namespace tunesmith

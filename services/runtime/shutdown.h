@@ -15,12 +15,13 @@ class Shutdown {
   Shutdown(const Shutdown&) = delete;
   Shutdown& operator=(const Shutdown&) = delete;
 
-  std::stop_token token() const;
-  void request();     // stop from inside the process
-  void wait() const;  // until a stop is requested
+  std::stop_token token() const { return source_.get_token(); }
+  void request() { source_.request_stop(); }  // stop from inside the process
+  void wait() const;                          // until a stop is requested
 
  private:
   struct State;
+  std::stop_source source_;
   State* state_;
 };
 

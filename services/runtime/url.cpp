@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <cctype>
 #include <charconv>
-#include <cstdio>
 #include <vector>
 
 #include "runtime/http_client.h"
+#include "runtime/percent.h"
 
 namespace tunesmith {
 namespace {
@@ -131,17 +131,7 @@ std::string host_header(const Url& url) {
 
 std::string request_target(const Url& url) {
   const std::string raw = url.query.empty() ? url.path : url.path + "?" + url.query;
-  std::string target;
-  for (const char c : raw) {
-    if (static_cast<unsigned char>(c) < 0x80) {
-      target += c;
-      continue;
-    }
-    char escaped[4];
-    std::snprintf(escaped, sizeof escaped, "%%%02X", static_cast<unsigned char>(c));
-    target += escaped;
-  }
-  return target;
+  return percent_encode(raw, [](unsigned char byte) { return byte < 0x80; });
 }
 
 Result<Url> resolve_location(const Url& base, std::string_view location) {

@@ -1,10 +1,10 @@
 #include "workspace/url_guard.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 
 #include "runtime/host_guard.h"
+#include "runtime/percent.h"
 #include "workspace/spelling.h"
 
 namespace tunesmith::workspace {
@@ -103,25 +103,6 @@ Problem refused(std::string_view url, const Problem& why) {
   return why ? Problem("the URL '" + shown_url(url) + "' cannot be used: " + *why) : std::nullopt;
 }
 
-// nullopt for an escape that is none.
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    unsigned value = 0;
-    if (i + 2 >= text.size() ||
-        std::from_chars(&text[i + 1], &text[i] + 3, value, 16).ptr != &text[i] + 3) {
-      return std::nullopt;
-    }
-    out += static_cast<char>(value);
-    i += 2;
-  }
-  return out;
-}
-
 }  // namespace
 
 Problem url_problem(std::string_view url, const std::set<std::string>& allowed) {
@@ -156,21 +137,14 @@ std::optional<std::string> file_url_path(std::string_view url) {
       url.find_first_of("?#") != std::string_view::npos) {
     return std::nullopt;
   }
-  auto path = percent_decoded(url.substr(kStart.size()));
+  auto path = percent_decode_strictly(url.substr(kStart.size()));
   return path && is_plain_absolute(*path) ? path : std::nullopt;
 }
 
 std::string file_url(std::string_view path) {
-  std::string url = "file://";
-  for (const char c : path) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (std::isalnum(byte) != 0 || std::string_view("-._~/").find(c) != std::string_view::npos) {
-      url += c;
-    } else {
-      url += {'%', "0123456789ABCDEF"[byte >> 4], "0123456789ABCDEF"[byte & 15]};
-    }
-  }
-  return url;
+  return "file://" + percent_encode(path, [](unsigned char byte) {
+           return byte == '/' || is_unreserved(byte);
+         });
 }
 
 bool is_plain_absolute(std::string_view path) {

@@ -2,6 +2,7 @@
 #include "bus/event.h"
 
 #include "bus/cloud_event.h"
+#include "runtime/percent.h"
 #include "runtime/text.h"
 #include "targets.h"
 #include "tunesmith/events/v1/image.pb.h"
@@ -49,7 +50,7 @@ void event(std::string_view input) {
     headers[std::string(line.substr(0, colon))] = line.substr(std::min(colon + 2, line.size()));
   }
   for (const auto& [name, value] : headers) {
-    promise(bus::percent_decode(bus::percent_encode(value)) == value, "encoding loses nothing");
+    promise(percent_decode(bus::percent_encode(value)) == value, "encoding loses nothing");
   }
   const auto incoming =
       bus::event_of(subject, headers, std::string(input), 7, "2026-01-01T00:00:00Z");

@@ -1,8 +1,5 @@
 // Stands in for what a service process shares with its machine: signals (runtime/shutdown.cpp) and
 // the admin port (runtime/admin_server.cpp).
-#include <condition_variable>
-#include <mutex>
-
 #include "runtime/admin_server.h"
 #include "runtime/shutdown.h"
 #include "simulation/world.h"
@@ -10,29 +7,17 @@
 namespace tunesmith {
 
 struct Shutdown::State {
-  std::stop_source source;
   simulation::Process* process = nullptr;
 };
 
 Shutdown::Shutdown() : state_(new State) {
   state_->process = simulation::scheduler()->current_process();
-  state_->process->shutdown = &state_->source;
+  state_->process->shutdown = &source_;
 }
 
 Shutdown::~Shutdown() {
   state_->process->shutdown = nullptr;
   delete state_;
-}
-
-std::stop_token Shutdown::token() const { return state_->source.get_token(); }
-
-void Shutdown::request() { state_->source.request_stop(); }
-
-void Shutdown::wait() const {
-  std::mutex mutex;
-  std::condition_variable_any changed;
-  std::unique_lock lock(mutex);
-  changed.wait(lock, token(), [] { return false; });
 }
 
 namespace {

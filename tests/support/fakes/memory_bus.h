@@ -111,11 +111,15 @@ class MemoryLogStream final : public bus::LogStream {
   // Appends wait while it is held: a bus that does not answer.
   void hold(bool held);
   std::vector<bus::LogLine> lines(const std::string& uid) const;
+  // Waits until a batch of this uid is there; false after `limit`.
+  bool wait_for_batch(const std::string& uid,
+                      std::chrono::milliseconds limit = std::chrono::seconds(60)) const;
   std::size_t batches(const std::string& uid) const;
 
  private:
   mutable std::mutex mutex_;
   std::condition_variable released_;
+  mutable std::condition_variable appended_;
   bool held_ = false;
   std::map<std::string, std::vector<std::vector<bus::LogLine>>> batches_;
   PlannedFailures failures_;

@@ -11,6 +11,7 @@ Result<void> MemoryLogStream::append(const std::string& uid,
     return permanent("EventTooLarge", "a batch of log lines is too large");
   }
   batches_[uid].push_back(lines);
+  appended_.notify_all();
   return {};
 }
 
@@ -52,6 +53,15 @@ std::vector<bus::LogLine> MemoryLogStream::lines(const std::string& uid) const {
   if (found == batches_.end()) return all;
   for (const auto& batch : found->second) all.insert(all.end(), batch.begin(), batch.end());
   return all;
+}
+
+bool MemoryLogStream::wait_for_batch(const std::string& uid,
+                                     std::chrono::milliseconds limit) const {
+  std::unique_lock lock(mutex_);
+  return appended_.wait_for(lock, limit, [&] {
+    const auto found = batches_.find(uid);
+    return found != batches_.end() && !found->second.empty();
+  });
 }
 
 std::size_t MemoryLogStream::batches(const std::string& uid) const {
